@@ -1,0 +1,33 @@
+"""Who is asking. Frozen: nothing on the way of a request can widen it."""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+Role = Literal["system_admin", "department_manager", "department_member", "auditor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person, a token or the system itself.
+
+    `department` is the one it belongs to, None for the centre's own people; `scope` is every department that it may
+    see, None for all. `trace` is the id of the HTTP request or command, found again in the log and the audit trail.
+    """
+
+    id: UUID
+    name: str
+    kind: Literal["user", "token", "system"]
+    role: Role
+    department: UUID | None = None
+    scope: frozenset[UUID] | None = None
+    trace: str | None = None
+
+    def sees(self, department: UUID | None) -> bool:
+        """Tell whether things of `department` exist for this actor."""
+        return self.scope is None or department in self.scope
+
+
+def system(name: str, trace: str | None = None) -> Actor:
+    """Return the actor for work without a signed-in person: the worker, the loader, the host's operator."""
+    return Actor(UUID(int=0), name, "system", "system_admin", trace=trace)

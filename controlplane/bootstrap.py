@@ -1,0 +1,80 @@
+"""Wires an installation together from its settings: database, sessions, drivers, log. Nothing else does."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from sqlalchemy import Engine
+
+from controlplane import schema
+from controlplane.db import Sessions, make_engine, make_sessions
+from controlplane.embedded import embedded_server
+from controlplane.reconcile.drivers import Drivers
+from controlplane.settings import Settings
+from provisioners import registry
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One process's view of an installation: where its database is, and the means to work on it."""
+
+    settings: Settings
+    url: str
+    engine: Engine
+    sessions: Sessions
+
+    def drivers(self) -> Drivers:
+        """Return a fresh set of drivers; only workers may need one."""
+        return Drivers(partial(registry.connect, state_dir=self.settings.state_dir / "nodes"))
+
+
+@contextmanager
+def installation(settings: Settings, *, migrate: bool = False, pool_size: int = 5) -> Iterator[Installation]:
+    """Give the installation that `settings` describe; the embedded server runs at least as long as the block.
+
+    With `migrate` the schema is brought up to date first.
+    """
+    with database(settings) as url:
+        if migrate:
+            schema.upgrade(url)
+        engine = make_engine(url, pool_size=pool_size)
+        try:
+            yield Installation(settings, url, engine, make_sessions(engine))
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """Give the URL of the database: the one that is set, or the embedded server's."""
+    if settings.database_url:
+        yield settings.database_url
+    else:
+        with embedded_server(settings.state_dir) as url:
+            yield url
+
+
+def configure_logging(settings: Settings) -> None:
+    """Send structured log lines to standard error."""
+    renderer = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    level = getattr(logging, settings.log_level.upper())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr)

@@ -1,0 +1,75 @@
+"""The database as everything else sees it: tables' common ground, engines, and the one transaction."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import DateTime, Engine, MetaData, Text, create_engine, func, make_url
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from uuid6 import uuid7
+
+from quotas.tables import NAMING
+
+APP_ROLE = "steppe_app"
+"""The PostgreSQL role that all work is done as: it owns no table, so it can neither alter one nor drop a guard."""
+
+Sessions = sessionmaker[Session]
+
+
+def new_id() -> UUID:
+    """Return a UUIDv7: ids sort by the time they were made."""
+    return UUID(int=uuid7().int)
+
+
+class Base(DeclarativeBase):
+    """Base of all records."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {
+        str: Text,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[str]: ARRAY(Text),
+        list[dict[str, Any]]: JSONB,
+    }
+
+
+class Recorded:
+    """Columns of every record: its id, when it was made, and a version that each update raises."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+    version: Mapped[int] = mapped_column(default=1)
+
+
+def driver_url(url: str) -> str:
+    """Return `url` with the psycopg 3 driver named, as SQLAlchemy wants it."""
+    return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def make_engine(url: str, *, as_owner: bool = False, pool_size: int = 5) -> Engine:
+    """Return an engine on `url`. All but migrations work as APP_ROLE."""
+    options = {} if as_owner else {"options": f"-c role={APP_ROLE}"}
+    return create_engine(
+        driver_url(url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        connect_args=options,
+        pool_pre_ping=True,
+    )
+
+
+def make_sessions(engine: Engine) -> Sessions:
+    """Return a factory of sessions that keep loaded values after their commit."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+@contextmanager
+def transaction(sessions: Sessions) -> Iterator[Session]:
+    """Give a session; commit it at the end of the block, roll it back on any exception."""
+    with sessions() as session, session.begin():
+        yield session

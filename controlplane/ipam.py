@@ -1,0 +1,114 @@
+"""Which addresses a subnet can give, and the lowest ones that are free. Pure; netaddr does the arithmetic."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from netaddr import AddrFormatError, IPAddress, IPNetwork, IPRange, IPSet
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A subnet's addresses. `kept` names what is never given out: each entry is `a`, `a-b` or a CIDR."""
+
+    cidr: str
+    gateway: str | None = None
+    kept: tuple[str, ...] = ()
+
+
+class BadBlock(ValueError):
+    """What was written is no address, range or network, or lies outside the subnet."""
+
+
+@lru_cache(maxsize=1024)
+def usable(block: Block) -> tuple[tuple[int, int], ...]:
+    """Return the ranges (first, last), both inclusive, as integers in ascending order. Raises BadBlock.
+
+    Left out: the network and broadcast address (IPv4 up to /30; IPv6's subnet-router anycast), the gateway, `kept`.
+    """
+    network = _network(block.cidr)
+    kept = IPSet()
+    if block.gateway:
+        kept.add(_inside(network, block.gateway))
+    for entry in block.kept:
+        kept.add(_inside(network, entry))
+    if network.version == 6 or network.prefixlen < 31:
+        kept.add(IPAddress(network.first, network.version))
+    if network.version == 4 and network.prefixlen < 31:
+        kept.add(IPAddress(network.last, 4))
+    free = IPSet(network) - kept
+    return tuple((int(r.first), int(r.last)) for r in free.iter_ipranges())
+
+
+def size(block: Block) -> int:
+    """Return how many addresses the subnet can give in all."""
+    return sum(last - first + 1 for first, last in usable(block))
+
+
+def lowest_free(
+    block: Block, taken: Iterable[str], count: int, start: str | None = None, end: str | None = None
+) -> list[str]:
+    """Return up to `count` of the lowest usable addresses from `start` to `end`, both inclusive, not in `taken`."""
+    family = version(block.cidr)
+    occupied = {int(IPAddress(address)) for address in taken}
+    floor = int(IPAddress(start)) if start else 0
+    ceiling = int(IPAddress(end)) if end else None
+    found: list[str] = []
+    for first, last in usable(block):
+        candidate = max(first, floor)
+        stop = last if ceiling is None else min(last, ceiling)
+        while candidate <= stop and len(found) < count:
+            if candidate not in occupied:
+                found.append(str(IPAddress(candidate, family)))
+            candidate += 1
+    return found
+
+
+def successor(address: str) -> str:
+    """Return the address after `address`."""
+    return str(IPAddress(address) + 1)
+
+
+def prefix_length(cidr: str) -> int:
+    """Return the prefix length of a subnet."""
+    return int(IPNetwork(cidr).prefixlen)
+
+
+def version(cidr: str) -> int:
+    """Return 4 or 6. Raises BadBlock."""
+    return int(_network(cidr).version)
+
+
+def overlap(cidr: str, others: Sequence[str]) -> str | None:
+    """Return the first of `others` that shares an address with `cidr`, or None."""
+    network = _network(cidr)
+    for other in others:
+        known = IPNetwork(other)
+        if known.version == network.version and (known in network or network in known):
+            return other
+    return None
+
+
+def _network(cidr: str) -> IPNetwork:
+    try:
+        network = IPNetwork(cidr)
+    except (AddrFormatError, ValueError) as error:
+        raise BadBlock(f"{cidr!r} is no network in CIDR form") from error
+    if network.ip != network.network:
+        raise BadBlock(f"{cidr!r} names a host; the network is {network.cidr}")
+    return network
+
+
+def _inside(network: IPNetwork, entry: str) -> IPRange:
+    try:
+        if "/" in entry:
+            inner = IPNetwork(entry)
+            found = IPRange(IPAddress(inner.first, inner.version), IPAddress(inner.last, inner.version))
+        else:
+            first, _, last = entry.partition("-")
+            found = IPRange(first.strip(), (last or first).strip())
+    except (AddrFormatError, ValueError) as error:
+        raise BadBlock(f"{entry!r} is no address, range a-b or network") from error
+    if found not in network:
+        raise BadBlock(f"{entry!r} lies outside {network}")
+    return found

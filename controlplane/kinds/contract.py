@@ -1,0 +1,65 @@
+"""What a kind of resource tells the rest: how an ask is read, what it needs, and what a driver is to make of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from controlplane.lifecycle import State
+from controlplane.models import Department, Resource
+from controlplane.placement import Need
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One ask, understood: everything but where it goes and which address it has. `spec` is what was sent."""
+
+    name: str
+    system_id: UUID | None
+    spec: dict[str, Any]
+    demand: Mapping[str, int]
+    need: Need
+    subnets: tuple[UUID, ...]
+    lease_until: datetime | None
+    wanted: Callable[["Placed"], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What was decided for a prepared ask: its id, and an address of each of its subnets by subnet id."""
+
+    id: UUID
+    addresses: Mapping[UUID, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a verb makes of a resource: what is wanted next, and the demand that goes with it."""
+
+    spec: dict[str, Any]
+    wanted: dict[str, Any]
+    demand: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Something that can be done to a resource that exists. `body` is None where nothing else needs to be said."""
+
+    possible_in: frozenset[State]
+    apply: Callable[[Session, Resource, Any], Change]
+    body: type[BaseModel] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind. `prepare` reads all asks of a department at once and raises RowsRefused, naming each bad row."""
+
+    name: str
+    classes: tuple[str, ...]
+    spec: type[BaseModel]
+    prepare: Callable[[Session, Department, Sequence[Any]], list[Prepared]]
+    verbs: Mapping[str, Verb]

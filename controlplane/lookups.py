@@ -1,0 +1,292 @@
+"""Every tenant-scoped read. Reading and permission are one function: what comes back, the actor may see.
+
+Whatever belongs to another tenant is not found, exactly like what does not exist.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, String, cast, func, or_, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from controlplane.actor import Actor
+from controlplane.errors import Invalid, NotFound
+from controlplane.models import (
+    AuditEvent,
+    Claim,
+    Department,
+    Flavor,
+    Image,
+    Pool,
+    Request,
+    Resource,
+    Site,
+    Subnet,
+    System,
+)
+from controlplane.paging import Listing, Order, Page, paginate
+from controlplane.policy import authorize
+
+T = TypeVar("T")
+Filter = Callable[[str], ColumnElement[bool]]
+
+
+def department_for(session: Session, actor: Actor, ref: str | UUID, action: str) -> Department:
+    """Return the department with this id or code. Raises Forbidden, NotFound."""
+    authorize(actor, action)
+    department: Department | None = session.scalar(_by_ref(Department, ref).where(Department.deleted_at.is_(None)))
+    if department is None or not actor.sees(department.id):
+        raise NotFound(noun="department", name=str(ref))
+    return department
+
+
+def system_for(session: Session, actor: Actor, ref: str | UUID, action: str) -> System:
+    """Return the system with this id; a code serves too where only one visible system has it. Raises NotFound."""
+    authorize(actor, action)
+    statement = _in_scope(_by_ref(System, ref), System.department_id, actor).where(System.deleted_at.is_(None))
+    found: Sequence[System] = session.scalars(statement.options(joinedload(System.department)).limit(2)).all()
+    if len(found) != 1:
+        raise NotFound(noun="system", name=str(ref))
+    return found[0]
+
+
+def resource_for(
+    session: Session, actor: Actor, kind: str, ref: str | UUID, action: str = "resource.read", *, lock: bool = False
+) -> Resource:
+    """Return the resource of this kind and id, deleted ones not. With `lock`, its row is the caller's until the end
+    of the transaction. Raises Forbidden, NotFound."""
+    authorize(actor, action)
+    statement = select(Resource).where(
+        Resource.id == _uuid(ref, kind), Resource.kind == kind, Resource.deleted_at.is_(None)
+    )
+    statement = _in_scope(statement, Resource.department_id, actor)
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    else:
+        statement = statement.options(*_RESOURCE_PARTS)
+    resource = session.scalar(statement)
+    if resource is None:
+        raise NotFound(noun=kind, name=str(ref))
+    return resource
+
+
+def request_for(session: Session, actor: Actor, ref: str | UUID) -> Request:
+    """Return a request by id. Raises Forbidden, NotFound."""
+    authorize(actor, "request.read")
+    statement = _in_scope(select(Request).where(Request.id == _uuid(ref, "request")), Request.department_id, actor)
+    request: Request | None = session.scalar(statement.options(joinedload(Request.department)))
+    if request is None:
+        raise NotFound(noun="request", name=str(ref))
+    return request
+
+
+def pool_for(session: Session, actor: Actor, ref: str | UUID, action: str = "pool.read") -> Pool:
+    """Return a pool by id or code. Raises Forbidden, NotFound."""
+    authorize(actor, action)
+    return _one(session, Pool, "pool", ref)
+
+
+def flavor_for(session: Session, actor: Actor, ref: str | UUID, action: str = "catalogue.read") -> Flavor:
+    """Return a flavor by id or code. Raises Forbidden, NotFound."""
+    authorize(actor, action)
+    return _one(session, Flavor, "flavor", ref)
+
+
+def image_for(session: Session, actor: Actor, ref: str | UUID, action: str = "catalogue.read") -> Image:
+    """Return an image by id or code. Raises Forbidden, NotFound."""
+    authorize(actor, action)
+    return _one(session, Image, "image", ref)
+
+
+def subnet_for(session: Session, actor: Actor, ref: str | UUID, action: str = "catalogue.read") -> Subnet:
+    """Return a subnet by id or code. Raises Forbidden, NotFound."""
+    authorize(actor, action)
+    return _one(session, Subnet, "subnet", ref)
+
+
+def site_for(session: Session, actor: Actor, ref: str | UUID, action: str = "catalogue.read") -> Site:
+    """Return a site by id or code. Raises Forbidden, NotFound."""
+    authorize(actor, action)
+    return _one(session, Site, "site", ref)
+
+
+def departments(session: Session, actor: Actor, listing: Listing) -> Page[Department]:
+    """List departments; filters: q, parent, site."""
+    authorize(actor, "department.read")
+    statement = select(Department).where(Department.deleted_at.is_(None))
+    statement = _filtered(_in_scope(statement, Department.id, actor), listing.filters, _DEPARTMENT_FILTERS)
+    statement = statement.options(joinedload(Department.site), joinedload(Department.parent))
+    return paginate(session, statement, _order(Department, "code", "name", "created_at"), listing)
+
+
+def systems(session: Session, actor: Actor, listing: Listing) -> Page[System]:
+    """List systems; filters: q, department, mlps_level."""
+    authorize(actor, "system.read")
+    statement = _in_scope(select(System).where(System.deleted_at.is_(None)), System.department_id, actor)
+    statement = _filtered(statement, listing.filters, _SYSTEM_FILTERS).options(joinedload(System.department))
+    return paginate(session, statement, _order(System, "code", "name", "mlps_level", "created_at"), listing)
+
+
+def resources(session: Session, actor: Actor, kind: str, listing: Listing) -> Page[Resource]:
+    """List resources of a kind; filters: q (name or address, any part), state, department, system, pool, request."""
+    authorize(actor, "resource.read")
+    statement = select(Resource).where(Resource.kind == kind, Resource.deleted_at.is_(None))
+    statement = _filtered(_in_scope(statement, Resource.department_id, actor), listing.filters, _RESOURCE_FILTERS)
+    order = _order(Resource, "name", "created_at", "state", default="-created_at")
+    return paginate(session, statement.options(*_RESOURCE_PARTS), order, listing)
+
+
+def requests(session: Session, actor: Actor, listing: Listing) -> Page[Request]:
+    """List requests; filters: department."""
+    authorize(actor, "request.read")
+    statement = _in_scope(select(Request), Request.department_id, actor)
+    filters: dict[str, Filter] = {"department": lambda v: Request.department_id.in_(_department_ids(v))}
+    statement = _filtered(statement, listing.filters, filters).options(joinedload(Request.department))
+    return paginate(session, statement, _order(Request, "created_at", default="-created_at"), listing)
+
+
+def pools(session: Session, actor: Actor, listing: Listing) -> Page[Pool]:
+    """List pools; filters: kind, site."""
+    authorize(actor, "pool.read")
+    filters: dict[str, Filter] = {
+        "kind": lambda v: Pool.kind == v,
+        "site": lambda v: Pool.site_id.in_(_ids(Site, v)),
+    }
+    statement = _filtered(select(Pool), listing.filters, filters)
+    statement = statement.options(joinedload(Pool.site), selectinload(Pool.capacity))
+    return paginate(session, statement, _order(Pool, "code", "name"), listing)
+
+
+def catalogue(session: Session, actor: Actor, model: type[T], listing: Listing) -> Page[T]:
+    """List sites, flavors, images or subnets; filter: q."""
+    authorize(actor, "catalogue.read")
+    m: Any = model
+    filters: dict[str, Filter] = {"q": lambda v: or_(_contains(m.code, v), _contains(m.name, v))}
+    if model is Site:
+        filters |= {"level": lambda v: Site.level == v, "parent": lambda v: Site.parent_id.in_(_ids(Site, v))}
+    statement = _filtered(select(m), listing.filters, filters)
+    if model is Subnet:
+        statement = statement.options(joinedload(Subnet.site))
+    elif model is Site:
+        statement = statement.options(joinedload(Site.parent))
+    return paginate(session, statement, _order(m, "code", "name"), listing)
+
+
+def history(session: Session, actor: Actor, target: UUID, limit: int = 100) -> Sequence[AuditEvent]:
+    """Return the newest events about a thing that the actor was just shown, newest first."""
+    statement = select(AuditEvent).where(AuditEvent.target_id == target).order_by(AuditEvent.id.desc()).limit(limit)
+    if actor.scope is not None:
+        statement = statement.where(AuditEvent.department_id.in_(actor.scope))
+    return session.scalars(statement).all()
+
+
+def progress(session: Session, request: Request) -> dict[str, int]:
+    """Return how many resources of a request are in each state."""
+    rows = session.execute(
+        select(Resource.state, func.count()).where(Resource.request_id == request.id).group_by(Resource.state)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def lineage_of(session: Session, department: UUID) -> tuple[UUID, ...]:
+    """Return the ids from the top of the tree down to a department that was already read."""
+    lineage = session.scalar(select(Department.lineage).where(Department.id == department))
+    return tuple(lineage or ())
+
+
+def subtree_of(session: Session, department: UUID) -> frozenset[UUID]:
+    """Return the ids of a department that was already read and of all below it."""
+    return frozenset(session.scalars(select(Department.id).where(Department.lineage.contains([department]))))
+
+
+_RESOURCE_PARTS = (
+    joinedload(Resource.department),
+    joinedload(Resource.system),
+    joinedload(Resource.pool),
+    selectinload(Resource.claims).joinedload(Claim.subnet),
+)
+
+
+def _by_ref(model: Any, ref: str | UUID) -> Select[Any]:
+    try:
+        return select(model).where(model.id == (ref if isinstance(ref, UUID) else UUID(ref)))
+    except ValueError:
+        return select(model).where(model.code == ref)
+
+
+def _one(session: Session, model: type[T], noun: str, ref: str | UUID) -> T:
+    found: T | None = session.scalar(_by_ref(model, ref))
+    if found is None:
+        raise NotFound(noun=noun, name=str(ref))
+    return found
+
+
+def _uuid(ref: str | UUID, noun: str) -> UUID:
+    try:
+        return ref if isinstance(ref, UUID) else UUID(ref)
+    except ValueError:
+        raise NotFound(noun=noun, name=str(ref)) from None
+
+
+def _in_scope(statement: Select[Any], department: Any, actor: Actor) -> Select[Any]:
+    return statement if actor.scope is None else statement.where(department.in_(actor.scope))
+
+
+def _order(model: Any, *columns: str, default: str | None = None) -> Order:
+    return Order({name: getattr(model, name) for name in columns}, model.id, default or columns[0])
+
+
+def _filtered(statement: Select[Any], asked: Mapping[str, str], known: Mapping[str, Filter]) -> Select[Any]:
+    for name, value in asked.items():
+        if name not in known:
+            raise Invalid(field=name, reason=f"is no filter of this list; there are {', '.join(sorted(known))}")
+        statement = statement.where(known[name](value))
+    return statement
+
+
+def _contains(column: Any, part: str) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = column.icontains(part, autoescape=True)
+    return found
+
+
+def _ids(model: Any, ref: str) -> Select[Any]:
+    return _by_ref(model, ref).with_only_columns(model.id)
+
+
+def _department_ids(ref: str) -> Select[Any]:
+    return _ids(Department, ref)
+
+
+def _number(field: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise Invalid(field=field, reason="must be a number") from None
+
+
+def _address_contains(part: str) -> ColumnElement[bool]:
+    text = func.host(Claim.address)
+    return Resource.id.in_(select(Claim.resource_id).where(cast(text, String).contains(part, autoescape=True)))
+
+
+_DEPARTMENT_FILTERS: dict[str, Filter] = {
+    "q": lambda v: or_(_contains(Department.code, v), _contains(Department.name, v), _contains(Department.name_en, v)),
+    "parent": lambda v: Department.parent_id.in_(_department_ids(v)),
+    "site": lambda v: Department.site_id.in_(_ids(Site, v)),
+}
+
+_SYSTEM_FILTERS: dict[str, Filter] = {
+    "q": lambda v: or_(_contains(System.code, v), _contains(System.name, v), _contains(System.name_en, v)),
+    "department": lambda v: System.department_id.in_(_department_ids(v)),
+    "mlps_level": lambda v: System.mlps_level == _number("mlps_level", v),
+}
+
+_RESOURCE_FILTERS: dict[str, Filter] = {
+    "q": lambda v: or_(_contains(Resource.name, v), _address_contains(v)),
+    "state": lambda v: Resource.state.in_(v.split(",")),
+    "department": lambda v: Resource.department_id.in_(_department_ids(v)),
+    "system": lambda v: Resource.system_id.in_(_ids(System, v)),
+    "pool": lambda v: Resource.pool_id.in_(_ids(Pool, v)),
+    "request": lambda v: Resource.request_id == _uuid(v, "request"),
+}

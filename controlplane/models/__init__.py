@@ -1,0 +1,27 @@
+"""The record: tables and nothing else. Decisions are in services, reads in lookups."""
+
+from controlplane.models.catalogue import Flavor, Image
+from controlplane.models.identity import ApiToken, IdempotencyKey, User
+from controlplane.models.pools import Claim, Pool, PoolCapacity, Subnet
+from controlplane.models.records import AuditEvent
+from controlplane.models.requests import Request
+from controlplane.models.resources import Resource
+from controlplane.models.tenancy import Department, Site, System
+
+__all__ = [
+    "ApiToken",
+    "AuditEvent",
+    "Claim",
+    "Department",
+    "Flavor",
+    "IdempotencyKey",
+    "Image",
+    "Pool",
+    "PoolCapacity",
+    "Request",
+    "Resource",
+    "Site",
+    "Subnet",
+    "System",
+    "User",
+]

@@ -1,0 +1,82 @@
+"""What resources are allocated from: pools with capacity, subnets with addresses, and the claims on them."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric
+from sqlalchemy.dialects.postgresql import INET
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from controlplane.db import Base, Recorded
+from controlplane.models.tenancy import Site
+
+
+class Pool(Recorded, Base):
+    """Something that resources of one kind come from. How much it has left is in the ledger."""
+
+    __tablename__ = "pools"
+    __table_args__ = (
+        CheckConstraint("mlps_level BETWEEN 1 AND 4", name="mlps_level_known"),
+        Index(None, "kind", "code"),
+    )
+
+    code: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    kind: Mapped[str]
+    site_id: Mapped[UUID] = mapped_column(ForeignKey("sites.id"), index=True)
+    mlps_level: Mapped[int]
+    driver: Mapped[str]
+    connection: Mapped[dict[str, Any]]
+    accepting: Mapped[bool] = mapped_column(default=True)
+
+    site: Mapped[Site] = relationship()
+    capacity: Mapped[list["PoolCapacity"]] = relationship(order_by="PoolCapacity.resource_class")
+
+
+class PoolCapacity(Base):
+    """What a pool has of a class; its limit in the ledger is `(total - reserved) * ratio`, or none without a total."""
+
+    __tablename__ = "pool_capacity"
+    __table_args__ = (CheckConstraint("reserved >= 0 AND reserved <= total AND ratio > 0", name="sensible"),)
+
+    pool_id: Mapped[UUID] = mapped_column(ForeignKey("pools.id"), primary_key=True)
+    resource_class: Mapped[str] = mapped_column(primary_key=True)
+    total: Mapped[int | None] = mapped_column(BigInteger)
+    reserved: Mapped[int] = mapped_column(BigInteger, default=0)
+    ratio: Mapped[Decimal] = mapped_column(Numeric(8, 3), default=Decimal(1))
+
+
+class Subnet(Recorded, Base):
+    """Addresses of one family. `reserved` (the centre's own use) and `excluded` (never used) hold `a`, `a-b` or CIDRs.
+
+    Every usable address below `first_free` is claimed: the search for the lowest free one starts there.
+    """
+
+    __tablename__ = "subnets"
+
+    code: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    site_id: Mapped[UUID] = mapped_column(ForeignKey("sites.id"), index=True)
+    cidr: Mapped[str]
+    gateway: Mapped[str | None]
+    dns: Mapped[list[str]] = mapped_column(default=list)
+    network: Mapped[str]
+    reserved: Mapped[list[str]] = mapped_column(default=list)
+    excluded: Mapped[list[str]] = mapped_column(default=list)
+    first_free: Mapped[str]
+
+    site: Mapped[Site] = relationship()
+
+
+class Claim(Base):
+    """One address of a subnet held by a resource. It goes only when the resource is confirmed gone."""
+
+    __tablename__ = "claims"
+    __table_args__ = (Index(None, "resource_id"),)
+
+    subnet_id: Mapped[UUID] = mapped_column(ForeignKey("subnets.id"), primary_key=True)
+    address: Mapped[str] = mapped_column(INET, primary_key=True)
+    resource_id: Mapped[UUID] = mapped_column(ForeignKey("resources.id", deferrable=True, initially="DEFERRED"))
+
+    subnet: Mapped[Subnet] = relationship()

@@ -1,0 +1,95 @@
+"""Lists by cursor: a page is found by the last row of the one before, never by counting rows."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from controlplane.errors import BadCursor, Invalid
+
+T = TypeVar("T")
+MAX_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the reader of a list asked for: `sort` is a column's name, with `-` before it for descending."""
+
+    limit: int = 50
+    cursor: str | None = None
+    sort: str | None = None
+    filters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Rows of a list, and the cursors of its neighbours where there are any."""
+
+    items: Sequence[T]
+    next: str | None
+    previous: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The columns that a list may be sorted by (none may hold NULL), the unique one that settles ties, the default."""
+
+    columns: Mapping[str, InstrumentedAttribute[Any]]
+    unique: InstrumentedAttribute[UUID]
+    default: str
+
+
+def paginate(session: Session, statement: Select[Any], order: Order, listing: Listing) -> Page[T]:
+    """Run `statement` for one page. Raises BadCursor, Invalid for an unknown sort or limit."""
+    if not 1 <= listing.limit <= MAX_LIMIT:
+        raise Invalid(field="limit", reason=f"must be between 1 and {MAX_LIMIT}")
+    sort = listing.sort or order.default
+    name = sort.removeprefix("-")
+    if name not in order.columns:
+        raise Invalid(field="sort", reason=f"must be one of {', '.join(order.columns)}, with - for descending")
+    column = order.columns[name]
+    backwards, after = _decode(listing.cursor, sort, column) if listing.cursor else (False, None)
+    descending = sort.startswith("-") != backwards
+    key = tuple_(column, order.unique)
+    if after:
+        statement = statement.where(key < after if descending else key > after)
+    ordering = (column.desc(), order.unique.desc()) if descending else (column, order.unique)
+    rows: list[T] = list(session.scalars(statement.order_by(*ordering).limit(listing.limit + 1)).unique())
+    more = len(rows) > listing.limit
+    rows = rows[: listing.limit]
+    if backwards:
+        rows.reverse()
+    has_next, has_previous = (bool(after), more) if backwards else (more, bool(after))
+    return Page(
+        rows,
+        _encode(rows[-1], sort, name, order, backwards=False) if rows and has_next else None,
+        _encode(rows[0], sort, name, order, backwards=True) if rows and has_previous else None,
+    )
+
+
+def _encode(row: Any, sort: str, name: str, order: Order, *, backwards: bool) -> str:
+    value = getattr(row, order.columns[name].key)
+    if isinstance(value, datetime):
+        value = value.isoformat()
+    plain = json.dumps([sort, backwards, value, str(getattr(row, order.unique.key))], ensure_ascii=False)
+    return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str, sort: str, column: InstrumentedAttribute[Any]) -> tuple[bool, Any]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        of_sort, backwards, value, unique = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        if of_sort != sort:
+            raise BadCursor
+        python_type = column.type.python_type
+        typed = datetime.fromisoformat(value) if python_type is datetime else python_type(value)
+        return bool(backwards), tuple_(typed, UUID(unique))
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise BadCursor from error

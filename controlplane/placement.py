@@ -1,0 +1,111 @@
+"""Choosing a pool: ordered filters, then weighers. Pure: what it is told is all it knows.
+
+The order of the filters is the order of the explanation: each says how many pools it removed of those that the
+ones before it left.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from controlplane.errors import NoPool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A pool as placement sees it. `free` holds what is left of each class, None where there is no limit.
+
+    `limit` is the capacity that `free` is a part of; a class that is in neither is one that the pool does not have.
+    `groups` are the spread groups that have a member here.
+    """
+
+    id: UUID
+    code: str
+    site: UUID
+    mlps_level: int
+    accepting: bool
+    free: Mapping[str, int | None]
+    limit: Mapping[str, int | None]
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one resource needs of its pool. `site` None: anywhere. `not_in` are pools already tried in vain."""
+
+    name: str
+    amounts: Mapping[str, int]
+    mlps_level: int
+    site: UUID | None = None
+    spread_group: str | None = None
+    not_in: frozenset[UUID] = field(default=frozenset())
+
+
+def _has_room(pool: Candidate, need: Need) -> bool:
+    return all(c in pool.free and _fits(pool.free[c], amount) for c, amount in need.amounts.items())
+
+
+def _fits(free: int | None, amount: int) -> bool:
+    return free is None or amount <= free
+
+
+Filter = Callable[[Candidate, Need], bool]
+FILTERS: tuple[tuple[str, Filter], ...] = (
+    ("accepting", lambda pool, need: pool.accepting and pool.id not in need.not_in),
+    ("site", lambda pool, need: need.site is None or pool.site == need.site),
+    ("mlps_level", lambda pool, need: need.mlps_level <= pool.mlps_level),
+    ("anti_affinity", lambda pool, need: need.spread_group is None or need.spread_group not in pool.groups),
+    ("capacity", _has_room),
+)
+
+
+def _scarcest_left(pool: Candidate, need: Need) -> float:
+    """Return the share (0 to 1) that would be left of the class that runs out first."""
+    shares = []
+    for resource_class, amount in need.amounts.items():
+        free, limit = pool.free[resource_class], pool.limit[resource_class]
+        if free is not None and limit:
+            shares.append((free - amount) / limit)
+    return min(shares, default=1.0)
+
+
+Weigher = Callable[[Candidate, Need], float]
+WEIGHERS: tuple[tuple[str, float, Weigher], ...] = (
+    ("level_match", 2.0, lambda pool, need: -float(pool.mlps_level - need.mlps_level)),
+    ("spread", 1.0, _scarcest_left),
+)
+"""Name, weight, and a figure of which more is better: pools of a high level are kept for those that need it."""
+
+
+def choose_pool(pools: Sequence[Candidate], need: Need) -> Candidate:
+    """Return the best pool for `need`; equal ones by code. Raises NoPool, which says what each filter removed."""
+    left = list(pools)
+    removed: list[tuple[str, int]] = []
+    for name, keeps in FILTERS:
+        passed = [pool for pool in left if keeps(pool, need)]
+        removed.append((name, len(left) - len(passed)))
+        left = passed
+    if not left:
+        raise NoPool(need.name, len(pools), removed)
+    return min(left, key=lambda pool: (-_weight(pool, need), pool.code))
+
+
+def choose_pools(pools: Iterable[Candidate], needs: Sequence[Need]) -> list[Candidate]:
+    """Choose for each need in turn, as if those before it were already there. Raises NoPool."""
+    state = {pool.id: pool for pool in pools}
+    chosen = []
+    for need in needs:
+        pool = choose_pool(tuple(state.values()), need)
+        chosen.append(pool)
+        state[pool.id] = _taken(pool, need)
+    return chosen
+
+
+def _weight(pool: Candidate, need: Need) -> float:
+    return sum(weight * figure(pool, need) for _, weight, figure in WEIGHERS)
+
+
+def _taken(pool: Candidate, need: Need) -> Candidate:
+    free = {c: None if left is None else left - need.amounts.get(c, 0) for c, left in pool.free.items()}
+    groups = pool.groups | {need.spread_group} if need.spread_group else pool.groups
+    return replace(pool, free=free, groups=groups)

@@ -1,0 +1,1 @@
+"""Making what exists agree with what is wanted: load, observe, plan, apply, save."""

@@ -1,0 +1,36 @@
+"""One open driver a pool, for as long as a worker lives: connections, and simulated hypervisors, are kept by it."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from provisioners.contract import MachineDriver
+
+Connect = Callable[[str, dict[str, Any]], MachineDriver]
+
+
+class Drivers:
+    """Opens the driver of a pool on first use. Safe to use from several threads."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._open: dict[UUID, MachineDriver] = {}
+        self._opening: dict[UUID, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def of(self, pool: UUID, driver: str, connection: dict[str, Any]) -> MachineDriver:
+        """Return the pool's driver. Raises Unreachable where it cannot be opened now."""
+        with self._lock:
+            opening = self._opening.setdefault(pool, threading.Lock())
+        # A lock a pool: one that is slow to answer must not hold up the others.
+        with opening:
+            if pool not in self._open:
+                self._open[pool] = self._connect(driver, connection)
+            return self._open[pool]
+
+    def close(self) -> None:
+        """Close every driver."""
+        with self._lock:
+            while self._open:
+                self._open.popitem()[1].close()

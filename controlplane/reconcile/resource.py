@@ -1,0 +1,160 @@
+"""One look at one resource. First run, retry, crash recovery, drift repair and the sweep all come through here.
+
+No transaction is open while a driver works; what it did is saved only if nobody wanted something else meanwhile.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from controlplane import audit, claims, jobs, lifecycle
+from controlplane.actor import Actor, system
+from controlplane.db import Sessions, transaction
+from controlplane.lifecycle import Event
+from controlplane.models import Department, Pool, Resource
+from controlplane.reconcile.drivers import Drivers
+from controlplane.reconcile.plan import Step, plan
+from controlplane.reconcile.steps import apply
+from provisioners.contract import MachineSpec, Rejected, load_machine
+from quotas import ledger
+from quotas.ledger import Demand
+
+Outcome = Literal["settled", "gone", "faulted", "superseded", "nothing"]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A resource as its record wants it at one generation. `spec` None: it is to be gone."""
+
+    id: UUID
+    kind: str
+    generation: int
+    spec: MachineSpec | None
+    pool: UUID
+    driver: str
+    connection: dict[str, Any]
+
+
+def reconcile(sessions: Sessions, drivers: Drivers, resource: UUID, trace: str | None = None) -> Outcome:
+    """Make `resource` as it is wanted and say how that ended.
+
+    Raises Unreachable where the pool cannot be talked to (try again later); any other exception is a bug of ours.
+    """
+    with transaction(sessions) as session:
+        wanted = _load(session, resource)
+    if wanted is None:
+        return "nothing"
+    actor = system("worker", trace)
+    try:
+        steps = _make_so(drivers, wanted)
+    except Rejected as error:
+        log.warning("rejected", resource=str(resource), code=error.code, detail=error.detail)
+        with transaction(sessions) as session:
+            return _save_fault(session, actor, wanted, error.code, error.detail)
+    with transaction(sessions) as session:
+        return _save(session, actor, wanted, steps)
+
+
+def park(sessions: Sessions, resource: UUID, error: Exception, trace: str | None = None) -> None:
+    """Mark a resource faulted by a bug of ours; the traceback stays with its job."""
+    with transaction(sessions) as session:
+        wanted = _load(session, resource)
+        if wanted:
+            detail = f"an error in Steppe itself: {type(error).__name__}; the failed job keeps the details"
+            _save_fault(session, system("worker", trace), wanted, "internal", detail)
+
+
+def _load(session: Session, resource: UUID) -> Wanted | None:
+    row = session.execute(
+        select(Resource, Pool).join(Pool, Pool.id == Resource.pool_id).where(Resource.id == resource)
+    ).one_or_none()
+    if row is None or row.Resource.deleted_at is not None:
+        return None
+    record, pool = row.Resource, row.Pool
+    spec = load_machine(record.wanted) if record.desired == "present" else None
+    return Wanted(record.id, record.kind, record.generation, spec, pool.id, pool.driver, pool.connection)
+
+
+def _make_so(drivers: Drivers, wanted: Wanted) -> tuple[Step, ...]:
+    driver = drivers.of(wanted.pool, wanted.driver, wanted.connection)
+    steps = plan(wanted.spec, driver.observe([wanted.id]).get(wanted.id))
+    apply(driver, wanted.id, wanted.spec, steps)
+    return steps
+
+
+def _current(session: Session, actor: Actor, wanted: Wanted) -> Resource | None:
+    """Lock the record and return it if it still wants what was done; otherwise ask for another look."""
+    record = session.scalar(
+        select(Resource).where(Resource.id == wanted.id, Resource.deleted_at.is_(None)).with_for_update()
+    )
+    if record is not None and record.generation != wanted.generation:
+        jobs.enqueue(session, [record.id], actor.trace)
+        return None
+    return record
+
+
+def _save(session: Session, actor: Actor, wanted: Wanted, steps: Sequence[Step]) -> Outcome:
+    record = _current(session, actor, wanted)
+    if record is None:
+        return "superseded"
+    record.observed_at = datetime.now(UTC)
+    if wanted.spec is None:
+        return _save_gone(session, actor, record)
+    was = record.state
+    event: Event = "settled_on" if wanted.spec.power == "on" else "settled_off"
+    record.state = lifecycle.move(record.state, event)
+    record.observed_generation = wanted.generation
+    record.fault_code = record.fault_detail = None
+    if was in lifecycle.IN_TRANSITION or was == "faulted":
+        record.version += 1
+        if was != "building":
+            _settle(session, record)
+    if steps:
+        details = {"steps": list(steps), "generation": wanted.generation}
+        audit.record(session, actor, [_act(record, f"{record.kind}.{record.state}", details)])
+    return "settled"
+
+
+def _save_gone(session: Session, actor: Actor, record: Resource) -> Outcome:
+    addresses = claims.release(session, record.id)
+    ledger.release(session, [record.id])
+    record.state = lifecycle.move(record.state, "gone")
+    record.deleted_at = record.observed_at
+    record.observed_generation = record.generation
+    record.version += 1
+    details = {"addresses": addresses, "demand": record.demand}
+    audit.record(session, actor, [_act(record, f"{record.kind}.deleted", details)])
+    return "gone"
+
+
+def _settle(session: Session, record: Resource) -> None:
+    """Give back what a finished change no longer needs."""
+    lineage = session.scalar(select(Department.lineage).where(Department.id == record.department_id)) or []
+    above = tuple(d for d in lineage if d != record.department_id)
+    ledger.settle(session, [Demand(record.id, record.department_id, record.demand, above, record.pool_id)])
+
+
+def _save_fault(session: Session, actor: Actor, wanted: Wanted, code: str, detail: str) -> Outcome:
+    record = _current(session, actor, wanted)
+    if record is None:
+        return "superseded"
+    record.state = lifecycle.move(record.state, "fault")
+    record.fault_code, record.fault_detail = code, detail
+    record.version += 1
+    act = _act(record, f"{record.kind}.faulted", {"code": code, "detail": detail}, outcome="failure")
+    audit.record(session, actor, [act])
+    return "faulted"
+
+
+def _act(
+    record: Resource, action: str, details: dict[str, Any], outcome: Literal["success", "failure"] = "success"
+) -> audit.Act:
+    return audit.Act(action, record.kind, record.id, record.name, record.department_id, details, outcome)

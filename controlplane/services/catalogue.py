@@ -1,0 +1,119 @@
+"""Sites, flavors, images and subnets: what an administrator sets up and departments choose from."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from controlplane import audit, claims, ipam, lookups
+from controlplane.actor import Actor
+from controlplane.db import new_id
+from controlplane.errors import AlreadyExists, InUse, Invalid, Stale
+from controlplane.models import Claim, Flavor, Image, Site, Subnet
+from controlplane.policy import authorize
+
+T = TypeVar("T", Site, Flavor, Image, Subnet)
+
+
+def create_site(session: Session, actor: Actor, values: Mapping[str, Any]) -> Site:
+    """Create a site; `parent` is a site's code. Raises AlreadyExists, NotFound."""
+    authorize(actor, "catalogue.write")
+    plain = dict(values)
+    parent_code = plain.pop("parent", None)
+    parent = lookups.site_for(session, actor, parent_code) if parent_code else None
+    site = Site(id=new_id(), parent_id=parent.id if parent else None, **plain)
+    site.parent = parent
+    return _add(session, actor, Site, site)
+
+
+def create_flavor(session: Session, actor: Actor, values: Mapping[str, Any]) -> Flavor:
+    """Create a flavor. Raises AlreadyExists."""
+    authorize(actor, "catalogue.write")
+    return _add(session, actor, Flavor, Flavor(id=new_id(), **values))
+
+
+def create_image(session: Session, actor: Actor, values: Mapping[str, Any]) -> Image:
+    """Create an image. Raises AlreadyExists."""
+    authorize(actor, "catalogue.write")
+    return _add(session, actor, Image, Image(id=new_id(), **values))
+
+
+def create_subnet(session: Session, actor: Actor, values: Mapping[str, Any]) -> Subnet:
+    """Create a subnet. Raises AlreadyExists, NotFound for the site; Invalid where it overlaps another on the same
+    network, or its ranges lie outside it."""
+    authorize(actor, "catalogue.write")
+    plain = {"gateway": None, "dns": [], "reserved": [], "excluded": [], **values}
+    site = lookups.site_for(session, actor, plain.pop("site"))
+    subnet = Subnet(id=new_id(), site_id=site.id, **plain)
+    subnet.site = site
+    # Two that overlap must not be made at the same moment; subnets are few and seldom made.
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("subnets", 0))))
+    others = session.scalars(select(Subnet.cidr).where(Subnet.network == subnet.network)).all()
+    try:
+        ranges = ipam.usable(claims.block_of(subnet))
+        clash = ipam.overlap(subnet.cidr, others)
+    except ipam.BadBlock as error:
+        raise Invalid(field="cidr", reason=str(error)) from error
+    if clash:
+        raise Invalid(field="cidr", reason=f"{subnet.cidr} overlaps {clash} on network {subnet.network}")
+    if not ranges:
+        raise Invalid(field="cidr", reason="no address is left to give out")
+    subnet.first_free = ipam.lowest_free(claims.block_of(subnet), (), 1)[0]
+    return _add(session, actor, Subnet, subnet)
+
+
+def update(session: Session, actor: Actor, thing: T, values: Mapping[str, Any], version: int | None = None) -> T:
+    """Change plain values of a catalogue entry. What exists already keeps what it was built with. Raises Stale."""
+    authorize(actor, "catalogue.write")
+    if version is not None and version != thing.version:
+        raise Stale
+    before = {key: getattr(thing, key) for key in values}
+    for key, value in values.items():
+        setattr(thing, key, value)
+    thing.version += 1
+    _said(session, actor, thing, "update", {"before": before, "after": dict(values)})
+    session.flush()
+    return thing
+
+
+def delete_subnet(session: Session, actor: Actor, ref: str) -> None:
+    """Remove a subnet of which no address is claimed. Raises InUse, NotFound."""
+    subnet = lookups.subnet_for(session, actor, ref, "catalogue.write")
+    count = session.scalar(select(func.count()).where(Claim.subnet_id == subnet.id))
+    if count:
+        raise InUse(noun="subnet", name=subnet.code, users=f"{count} addresses")
+    _said(session, actor, subnet, "delete", {"cidr": subnet.cidr})
+    session.delete(subnet)
+    session.flush()
+
+
+def delete_entry(session: Session, actor: Actor, thing: T) -> None:
+    """Remove a flavor or an image from the catalogue; what was built from it is not touched."""
+    authorize(actor, "catalogue.write")
+    _said(session, actor, thing, "delete", {})
+    session.delete(thing)
+    session.flush()
+
+
+def claimed(session: Session, subnets: list[UUID]) -> dict[UUID, int]:
+    """Return how many addresses of each subnet are claimed."""
+    rows = session.execute(
+        select(Claim.subnet_id, func.count()).where(Claim.subnet_id.in_(subnets)).group_by(Claim.subnet_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _add(session: Session, actor: Actor, model: type[T], thing: T) -> T:
+    if session.scalar(select(model.id).where(model.code == thing.code)):
+        raise AlreadyExists(noun=model.__name__.lower(), name=thing.code)
+    session.add(thing)
+    session.flush()
+    _said(session, actor, thing, "create", {})
+    return thing
+
+
+def _said(session: Session, actor: Actor, thing: T, verb: str, details: dict[str, Any]) -> None:
+    noun = type(thing).__name__.lower()
+    audit.record(session, actor, [audit.Act(f"{noun}.{verb}", noun, thing.id, thing.name, None, details)])

@@ -1,0 +1,133 @@
+"""What can be done to a resource that exists. Each verb only records what is wanted next; workers make it so."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.orm import Session
+
+from controlplane import audit, jobs, lifecycle, lookups
+from controlplane.actor import Actor
+from controlplane.capacity import with_names
+from controlplane.errors import Invalid, NotFound, NotNow, Stale
+from controlplane.kinds import KINDS
+from controlplane.kinds.contract import Change, Verb
+from controlplane.models import Resource
+from quotas import ledger
+from quotas.amounts import QuotaExceeded, difference, positive, total
+from quotas.ledger import Demand
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One verb for one resource. `version`: refuse if the resource is no longer at it. `body`: what the verb needs."""
+
+    kind: str
+    ref: str | UUID
+    verb: str
+    body: BaseModel | Mapping[str, Any] | None = None
+    version: int | None = None
+
+
+def act(session: Session, actor: Actor, order: Order) -> Resource:
+    """Record that a resource is wanted otherwise. Growth is taken at once; what shrinks is given back when it is done.
+
+    Raises NotFound, NotNow, Stale, Invalid, OverQuota (of the department, or of the pool that it lives in).
+    """
+    resource = lookups.resource_for(session, actor, order.kind, order.ref, "resource.change", lock=True)
+    verb = KINDS[order.kind].verbs.get(order.verb)
+    if verb is None:
+        raise NotFound(noun="action", name=order.verb)
+    _check_version(resource, order.version)
+    if resource.state not in verb.possible_in or resource.desired == "absent":
+        when = " or ".join(sorted(verb.possible_in))
+        raise NotNow(name=resource.name, state=resource.state, verb=order.verb, when=when)
+    change = verb.apply(session, resource, _body(verb, order.body))
+    growth = positive(difference(change.demand, resource.demand))
+    if growth:
+        _take(session, resource, growth)
+    details = {"generation": resource.generation + 1, "before": _shown(resource.wanted), "after": _shown(change.wanted)}
+    _want(resource, change)
+    audit.record(session, actor, [_said(resource, order.verb, details)])
+    jobs.enqueue(session, [resource.id], actor.trace)
+    session.flush()
+    return resource
+
+
+def delete(session: Session, actor: Actor, kind: str, ref: str | UUID, version: int | None = None) -> Resource:
+    """Record that a resource is to go. Quota and addresses are given back when it is confirmed gone."""
+    resource = lookups.resource_for(session, actor, kind, ref, "resource.delete", lock=True)
+    _check_version(resource, version)
+    if resource.desired == "present" or resource.state == "faulted":
+        resource.desired = "absent"
+        resource.state = lifecycle.move(resource.state, "remove")
+        resource.generation += 1
+        resource.version += 1
+        audit.record(session, actor, [_said(resource, "delete", {"generation": resource.generation})])
+    jobs.enqueue(session, [resource.id], actor.trace)
+    session.flush()
+    return resource
+
+
+def possible(resource: Resource) -> dict[str, bool]:
+    """Return every verb of a resource's kind, and `delete`, with whether it is possible in its present state."""
+    present = resource.desired == "present"
+    verbs = {name: present and resource.state in verb.possible_in for name, verb in KINDS[resource.kind].verbs.items()}
+    return verbs | {"delete": present}
+
+
+def _check_version(resource: Resource, version: int | None) -> None:
+    if version is not None and version != resource.version:
+        raise Stale
+
+
+def _body(verb: Verb, body: BaseModel | Mapping[str, Any] | None) -> BaseModel | None:
+    if verb.body is None:
+        if body:
+            raise Invalid(field="body", reason="this action takes none")
+        return None
+    try:
+        return body if isinstance(body, verb.body) else verb.body.model_validate(body or {})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise Invalid(field=".".join(map(str, problem["loc"])) or "body", reason=problem["msg"]) from error
+
+
+def _take(session: Session, resource: Resource, growth: Mapping[str, int]) -> None:
+    department = lookups.lineage_of(session, resource.department_id)
+    demand = Demand(
+        resource.id,
+        resource.department_id,
+        total((resource.demand, growth)),
+        tuple(d for d in department if d != resource.department_id),
+        resource.pool_id,
+    )
+    try:
+        ledger.settle(session, [demand])
+    except QuotaExceeded as error:
+        raise with_names(session, error) from error
+
+
+def _want(resource: Resource, change: Change) -> None:
+    resource.generation += 1
+    resource.version += 1
+    resource.spec = dict(change.spec)
+    resource.wanted = {**change.wanted, "generation": resource.generation}
+    resource.demand = dict(change.demand)
+    resource.state = lifecycle.move(resource.state, "change")
+    resource.fault_code = resource.fault_detail = None
+
+
+def _shown(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what may stand in the audit trail: sizes and states, never keys or user data."""
+    return {
+        k: wanted[k] for k in ("vcpu", "memory_mib", "disk_gib", "image", "power", "boots", "builds") if k in wanted
+    }
+
+
+def _said(resource: Resource, verb: str, details: dict[str, Any]) -> audit.Act:
+    return audit.Act(
+        f"{resource.kind}.{verb}", resource.kind, resource.id, resource.name, resource.department_id, details
+    )

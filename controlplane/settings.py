@@ -1,0 +1,41 @@
+"""Every setting of an installation, read from the environment once (`STEPPE_` and the name in capitals)."""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Frozen; the description of each field is the documentation (`steppe settings` prints the table)."""
+
+    model_config = SettingsConfigDict(env_prefix="STEPPE_", frozen=True, extra="ignore")
+
+    database_url: str | None = Field(
+        None, description="PostgreSQL to use (postgresql://user:password@host/name); empty: the embedded server"
+    )
+    state_dir: Path = Field(
+        Path("var"), description="where the embedded database, keys and simulated hypervisors keep their files"
+    )
+    listen: str = Field("127.0.0.1:8080", description="address and port of the web server")
+    web_workers: int = Field(2, ge=1, le=64, description="web processes")
+    web_threads: int = Field(4, ge=1, le=64, description="threads of each web process")
+    job_threads: int = Field(8, ge=1, le=128, description="jobs that one worker process does at the same time")
+    sweep_minutes: int = Field(5, ge=1, le=59, description="minutes between two sweeps over all resources")
+    secret_key: str | None = Field(
+        None, description="key that signs sign-in sessions; empty: made once and kept in the state folder"
+    )
+    secure_cookies: bool = Field(False, description="cookies over HTTPS only: set it wherever TLS stands before Steppe")
+    centre_name: str = Field("内蒙古自治区电子政务外网云中心", description="name of the centre, as pages show it")
+    time_zone: str = Field("Asia/Shanghai", description="zone of the site: times on pages are shown in it")
+    log_format: str = Field(
+        "console", pattern="^(console|json)$", description="`console` for people, `json` for collectors"
+    )
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="least level that is logged")
+
+
+@cache
+def settings() -> Settings:
+    """Return this process's settings."""
+    return Settings()  # type: ignore[call-arg]

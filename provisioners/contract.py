@@ -1,0 +1,141 @@
+"""What a driver is asked and what it answers.
+
+The control plane decides everything inside its transaction and records the whole answer as a frozen spec;
+a driver makes that spec true and makes no choice of its own. Every call may be repeated: a call that died half
+way is simply made again, so each one must finish what an earlier try began and must do nothing where nothing is left to do.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+Power = Literal["on", "off"]
+
+
+class Unreachable(Exception):
+    """The pool cannot be talked to now. Nothing is known about what it holds; trying again later is right."""
+
+
+class Rejected(Exception):
+    """The pool understood the order and refuses it; trying again changes nothing.
+
+    `code` is short, permanent and dotted (`libvirt.no_image`); `detail` is a sentence for a person.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+class Missing(Exception):
+    """What the order is about does not exist in the pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """One address of a machine: `address` with `prefix` length on the pool's network named `network`."""
+
+    mac: str
+    network: str
+    address: str
+    prefix: int
+    gateway: str | None = None
+    dns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpec:
+    """A virtual machine as it is wanted. Memory in MiB, disk in GiB.
+
+    `boots` and `builds` count the reboots and rebuilds that were asked for: a driver that finds a lower number on
+    the machine reboots or rebuilds it and writes the number down, so a repeat is harmless.
+    """
+
+    id: UUID
+    name: str
+    department: str
+    system: str
+    generation: int
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+    image: str
+    image_source: str | None = None
+    nics: tuple[Nic, ...] = ()
+    ssh_keys: tuple[str, ...] = ()
+    user_data: str | None = None
+    power: Power = "on"
+    boots: int = 0
+    builds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A virtual machine as it was found. `complete` is false where only remains of it exist (a volume without a
+    machine): creating it again finishes it, deleting it clears them away."""
+
+    id: UUID
+    name: str
+    power: Power
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+    image: str
+    generation: int = 0
+    boots: int = 0
+    builds: int = 0
+    department: str | None = None
+    system: str | None = None
+    complete: bool = True
+
+
+class MachineDriver(Protocol):
+    """One pool of machines. Safe to use from several threads. Every method may raise Unreachable or Rejected."""
+
+    def observe(self, ids: Collection[UUID]) -> dict[UUID, Machine]:
+        """Return those of `ids` that exist, whole or in part; what is not in the answer does not exist."""
+
+    def create(self, spec: MachineSpec) -> None:
+        """Make the machine and its volumes, powered as the spec says; finish one that was begun."""
+
+    def start(self, spec: MachineSpec) -> None:
+        """Power on. Raises Missing."""
+
+    def stop(self, spec: MachineSpec) -> None:
+        """Power off. Raises Missing."""
+
+    def reboot(self, spec: MachineSpec) -> None:
+        """Restart a running machine and record `spec.boots`. Raises Missing."""
+
+    def resize(self, spec: MachineSpec) -> None:
+        """Set vcpu, memory and disk of a machine that is off. A disk never shrinks (Rejected). Raises Missing."""
+
+    def rebuild(self, spec: MachineSpec) -> None:
+        """Replace the disk of a machine that is off by a fresh one of `spec.image`; record `spec.builds`. Raises Missing."""
+
+    def delete(self, machine: UUID) -> None:
+        """Remove the machine and all its volumes. Raises Missing where nothing of it exists."""
+
+    def discover(self) -> list[Machine]:
+        """Return every machine of the pool, also those that Steppe never made."""
+
+    def close(self) -> None:
+        """Let go of the connection; what exists in the pool stays."""
+
+
+_MACHINE_SPEC = TypeAdapter(MachineSpec)
+
+
+def dump_machine(spec: MachineSpec) -> dict[str, Any]:
+    """Return `spec` as plain JSON values, for keeping in a record."""
+    dumped: dict[str, Any] = _MACHINE_SPEC.dump_python(spec, mode="json")
+    return dumped
+
+
+def load_machine(record: dict[str, Any]) -> MachineSpec:
+    """Return the spec that `dump_machine` made `record` of. Raises pydantic's ValidationError on a damaged record."""
+    return _MACHINE_SPEC.validate_python(record)

@@ -1,0 +1,229 @@
+"""The ledger's verbs, in the caller's session: hold, commit, void, settle, release, and limits.
+
+Every movement goes through `_post`: lock the accounts in id order, see whether each still fits, then write the
+postings and the balances in one statement. What a subject holds is known from its own postings, so giving back
+never depends on someone remembering what was taken: `settle` says what a subject should hold and posts the difference.
+
+Lock order: account ids ascending, all in one statement. A caller that also locks rows of its own does so before.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, or_, select, text, tuple_
+from sqlalchemy.orm import Session
+
+from quotas.amounts import Amounts, QuotaExceeded, Shortage
+from quotas.tables import accounts, postings
+
+Side = Literal["held", "used"]
+PostingKind = Literal["hold", "commit", "void", "release", "adjust"]
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What `subject` (a resource or a request) is to hold.
+
+    `origin` is the department that asks: its account must exist. `above` are its ancestors, which count only where
+    they have a limit. `pool` is where it comes from, None while that is not chosen.
+    """
+
+    subject: UUID
+    origin: UUID
+    amounts: Amounts
+    above: tuple[UUID, ...] = ()
+    pool: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    id: int
+    owner: UUID
+    owner_kind: str
+    resource_class: str
+    limit: int | None
+    held: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Movement:
+    account: int
+    subject: UUID
+    origin: UUID
+    kind: PostingKind
+    held: int
+    used: int
+
+
+_Balances = Mapping[tuple[UUID, int], tuple[int, int, UUID]]
+
+
+def hold(session: Session, demands: Sequence[Demand]) -> None:
+    """Reserve new demands on the departments' accounts. Raises QuotaExceeded, naming every account that is short."""
+    _settle(session, demands, "held", {})
+
+
+def allocate(session: Session, demands: Sequence[Demand]) -> None:
+    """Take new demands into use, on departments and pools. Raises QuotaExceeded; then nothing was posted."""
+    _settle(session, demands, "used", {})
+
+
+def commit(session: Session, held_by: UUID, demands: Sequence[Demand]) -> None:
+    """Turn the hold of `held_by` into the use of `demands` in one step. Raises QuotaExceeded; the hold then stands."""
+    _settle(session, demands, "used", {}, void=(held_by,))
+
+
+def void(session: Session, subjects: Sequence[UUID]) -> None:
+    """Give up what `subjects` hold. Nothing held is no error."""
+    _give_back(session, subjects, "void", "held")
+
+
+def settle(session: Session, demands: Sequence[Demand]) -> None:
+    """Make each subject use exactly its demand, posting only the difference. Raises QuotaExceeded where it grows."""
+    _settle(session, demands, "used", _balances(session, [d.subject for d in demands]))
+
+
+def release(session: Session, subjects: Sequence[UUID]) -> None:
+    """Give back everything that `subjects` use. Nothing used is no error."""
+    _give_back(session, subjects, "release", "used")
+
+
+def _settle(
+    session: Session, demands: Sequence[Demand], side: Side, present: _Balances, void: Sequence[UUID] = ()
+) -> None:
+    held_before = _balances(session, void) if void else {}
+    touched = {account for _, account in (*present, *held_before)}
+    locked = _lock(session, demands, touched)
+    wanted = _wanted(demands, locked)
+    movements = _given_back(held_before, "void", "held")
+    movements += _given_back({key: value for key, value in present.items() if key not in wanted}, "release", side)
+    grown: PostingKind = "hold" if side == "held" else "commit"
+    known = {subject for subject, _ in present}
+    for (subject, account), (amount, origin) in wanted.items():
+        held, used, _ = present.get((subject, account), (0, 0, origin))
+        change = amount - (held if side == "held" else used)
+        if change:
+            kind: PostingKind = grown if subject not in known else ("adjust" if amount else "release")
+            movements.append(_movement(account, subject, origin, kind, side, change))
+    _post(session, movements, locked)
+
+
+def _wanted(demands: Sequence[Demand], locked: Mapping[int, _Account]) -> dict[tuple[UUID, int], tuple[int, UUID]]:
+    """Return (subject, account id) -> (amount, origin) for all accounts that the demands touch.
+
+    A department or a pool without an account for the class admits nothing; an ancestor without one does not limit.
+    """
+    by_name = {(a.owner, a.resource_class): a for a in locked.values()}
+    wanted: dict[tuple[UUID, int], tuple[int, UUID]] = {}
+    absent: dict[tuple[UUID, str, str], int] = defaultdict(int)
+    for demand in demands:
+        required = {demand.origin: "department"} | ({demand.pool: "pool"} if demand.pool else {})
+        for resource_class, amount in demand.amounts.items():
+            for owner in dict.fromkeys((*required, *demand.above)):
+                account = by_name.get((owner, resource_class))
+                if account and (owner in required or account.limit is not None):
+                    wanted[(demand.subject, account.id)] = (amount, demand.origin)
+                elif not account and owner in required and amount:
+                    absent[(owner, required[owner], resource_class)] += amount
+    if absent:
+        raise QuotaExceeded(Shortage(*name, limit=0, used=0, held=0, asked=asked) for name, asked in absent.items())
+    return wanted
+
+
+def _lock(session: Session, demands: Sequence[Demand], touched: Iterable[int]) -> dict[int, _Account]:
+    """Lock, in id order, every account that the demands may touch and those of `touched`."""
+    required = {(owner, c) for d in demands for owner in (d.origin, d.pool) if owner for c in d.amounts}
+    above = {(owner, c) for d in demands for owner in d.above for c in d.amounts} - required
+    name = tuple_(accounts.c.owner, accounts.c.resource_class)
+    which: list[ColumnElement[bool]] = [name.in_(required)] if required else []
+    if above:
+        # An ancestor without a limit is not locked: that row would be everybody's bottleneck.
+        which.append(name.in_(above) & accounts.c.limit.is_not(None))
+    if touched:
+        which.append(accounts.c.id.in_(touched))
+    rows = session.execute(_ACCOUNT.where(or_(*which)).order_by(accounts.c.id).with_for_update())
+    return {row.id: _Account(*row) for row in rows}
+
+
+def _balances(session: Session, subjects: Sequence[UUID]) -> _Balances:
+    """Return (subject, account id) -> (held, used, origin) for all that `subjects` hold or use now."""
+    p = postings.c
+    rows = session.execute(
+        select(p.subject, p.account_id, func.sum(p.held), func.sum(p.used), p.origin)
+        .where(p.subject.in_(subjects))
+        .group_by(p.subject, p.account_id, p.origin)
+    )
+    return {(row[0], row[1]): (int(row[2]), int(row[3]), row[4]) for row in rows if row[2] or row[3]}
+
+
+def _movement(account: int, subject: UUID, origin: UUID, kind: PostingKind, side: Side, change: int) -> _Movement:
+    held, used = (change, 0) if side == "held" else (0, change)
+    return _Movement(account, subject, origin, kind, held, used)
+
+
+def _given_back(present: _Balances, kind: PostingKind, side: Side) -> list[_Movement]:
+    amounts = {key: held if side == "held" else used for key, (held, used, _) in present.items()}
+    return [
+        _movement(account, subject, present[subject, account][2], kind, side, -amount)
+        for (subject, account), amount in amounts.items()
+        if amount
+    ]
+
+
+def _give_back(session: Session, subjects: Sequence[UUID], kind: PostingKind, side: Side) -> None:
+    movements = _given_back(_balances(session, subjects), kind, side)
+    if movements:
+        _post(session, movements, _lock(session, (), {m.account for m in movements}))
+
+
+def _post(session: Session, movements: Sequence[_Movement], locked: Mapping[int, _Account]) -> None:
+    """See whether every account still fits, then write postings and balances. Raises QuotaExceeded."""
+    if not movements:
+        return
+    net: dict[int, tuple[int, int]] = {}
+    for m in movements:
+        held, used = net.get(m.account, (0, 0))
+        net[m.account] = (held + m.held, used + m.used)
+    shortages = [
+        Shortage(a.owner, a.owner_kind, a.resource_class, a.limit, a.used, a.held, grows)
+        for a, grows in ((locked[account], sum(change)) for account, change in net.items())
+        if a.limit is not None and grows > 0 and a.used + a.held + grows > a.limit
+    ]
+    if shortages:
+        raise QuotaExceeded(shortages)
+    columns = zip(*(astuple(m) for m in movements), strict=True)
+    session.execute(
+        _MOVE,
+        {
+            "ids": list(net),
+            "net_held": [held for held, _ in net.values()],
+            "net_used": [used for _, used in net.values()],
+            **dict(zip(("account", "subject", "origin", "kind", "held", "used"), map(list, columns), strict=True)),
+        },
+    )
+
+
+_ACCOUNT = select(
+    accounts.c.id,
+    accounts.c.owner,
+    accounts.c.owner_kind,
+    accounts.c.resource_class,
+    accounts.c.limit,
+    accounts.c.held,
+    accounts.c.used,
+)
+
+_MOVE = text("""
+    WITH moved AS (
+        UPDATE ledger_accounts a SET held = a.held + v.held, used = a.used + v.used
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:net_held AS bigint[]), CAST(:net_used AS bigint[])) v(id, held, used)
+        WHERE a.id = v.id
+    )
+    INSERT INTO ledger_postings (account_id, subject, origin, kind, held, used)
+    SELECT * FROM unnest(CAST(:account AS bigint[]), CAST(:subject AS uuid[]), CAST(:origin AS uuid[]),
+                         CAST(:kind AS text[]), CAST(:held AS bigint[]), CAST(:used AS bigint[]))
+""")

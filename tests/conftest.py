@@ -1,0 +1,63 @@
+"""A database for each test process, made from a migrated template, and emptied by dropping it at the end.
+
+`STEPPE_TEST_DATABASE_URL` names a server to make them on; without it the embedded one is used. Tests may commit:
+each gets a database of its own, copied from the template in some tens of milliseconds.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from controlplane import schema
+from controlplane.db import Sessions, make_engine, make_sessions
+from controlplane.embedded import embedded_server
+
+
+def _in(url: str, database: str) -> str:
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """URL of a PostgreSQL server on which databases can be made."""
+    with ExitStack() as stack:
+        url = os.environ.get("STEPPE_TEST_DATABASE_URL")
+        if not url:
+            state = Path(os.environ.get("STEPPE_TEST_STATE_DIR", "/tmp")) / f"steppe-tests-{os.getuid()}"
+            url = stack.enter_context(embedded_server(state))
+        yield url
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> Iterator[str]:
+    """Name of a migrated, empty database."""
+    name = f"steppe_template_{uuid4().hex[:12]}"
+    with psycopg.connect(_in(server, "postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        schema.upgrade(_in(server, name))
+        yield name
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def url(server: str, template: str) -> Iterator[str]:
+    """URL of a database of the test's own."""
+    name = f"steppe_test_{uuid4().hex[:12]}"
+    with psycopg.connect(_in(server, "postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        yield _in(server, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sessions(url: str) -> Iterator[Sessions]:
+    """Sessions on a database of the test's own, as the application role."""
+    engine = make_engine(url, pool_size=20)
+    yield make_sessions(engine)
+    engine.dispose()
