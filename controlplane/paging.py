@@ -58,7 +58,7 @@ def paginate(session: Session, statement: Select[Any], order: Order, listing: Li
     backwards, after = _decode(listing.cursor, sort, column) if listing.cursor else (False, None)
     descending = sort.startswith("-") != backwards
     key = tuple_(column, order.unique)
-    if after:
+    if after is not None:
         statement = statement.where(key < after if descending else key > after)
     ordering = (column.desc(), order.unique.desc()) if descending else (column, order.unique)
     rows: list[T] = list(session.scalars(statement.order_by(*ordering).limit(listing.limit + 1)).unique())
@@ -66,7 +66,7 @@ def paginate(session: Session, statement: Select[Any], order: Order, listing: Li
     rows = rows[: listing.limit]
     if backwards:
         rows.reverse()
-    has_next, has_previous = (bool(after), more) if backwards else (more, bool(after))
+    has_next, has_previous = (after is not None, more) if backwards else (more, after is not None)
     return Page(
         rows,
         _encode(rows[-1], sort, name, order, backwards=False) if rows and has_next else None,

@@ -2,7 +2,8 @@
 
 The control plane decides everything inside its transaction and records the whole answer as a frozen spec;
 a driver makes that spec true and makes no choice of its own. Every call may be repeated: a call that died half
-way is simply made again, so each one must finish what an earlier try began and must do nothing where nothing is left to do.
+way is simply made again, so each one must finish what an earlier try began and must do nothing where nothing is left
+to do. Whatever else an order does, it writes down the spec's generation, name, department and system on the machine.
 """
 
 from collections.abc import Collection
@@ -115,7 +116,8 @@ class MachineDriver(Protocol):
         """Set vcpu, memory and disk of a machine that is off. A disk never shrinks (Rejected). Raises Missing."""
 
     def rebuild(self, spec: MachineSpec) -> None:
-        """Replace the disk of a machine that is off by a fresh one of `spec.image`; record `spec.builds`. Raises Missing."""
+        """Replace the disk of a machine that is off by a fresh one of `spec.image` and `spec.disk_gib`; record
+        `spec.builds`. Raises Missing."""
 
     def delete(self, machine: UUID) -> None:
         """Remove the machine and all its volumes. Raises Missing where nothing of it exists."""

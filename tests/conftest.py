@@ -15,8 +15,11 @@ import pytest
 from sqlalchemy import make_url
 
 from controlplane import schema
+from controlplane.bootstrap import Installation
 from controlplane.db import Sessions, make_engine, make_sessions
 from controlplane.embedded import embedded_server
+from controlplane.settings import Settings
+from tests.callers import Callers
 
 
 def _in(url: str, database: str) -> str:
@@ -61,3 +64,16 @@ def sessions(url: str) -> Iterator[Sessions]:
     engine = make_engine(url, pool_size=20)
     yield make_sessions(engine)
     engine.dispose()
+
+
+@pytest.fixture
+def installation(url: str, sessions: Sessions, tmp_path: Path) -> Installation:
+    """An installation on the test's own database, with a state folder of its own."""
+    engine = sessions.kw["bind"]
+    return Installation(Settings(database_url=url, state_dir=tmp_path), url, engine, sessions)
+
+
+@pytest.fixture
+def http(installation: Installation) -> Callers:
+    """HTTP clients of the few people that tests speak of, on a small centre."""
+    return Callers(installation)

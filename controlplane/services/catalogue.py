@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
-from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -95,14 +94,6 @@ def delete_entry(session: Session, actor: Actor, thing: T) -> None:
     _said(session, actor, thing, "delete", {})
     session.delete(thing)
     session.flush()
-
-
-def claimed(session: Session, subnets: list[UUID]) -> dict[UUID, int]:
-    """Return how many addresses of each subnet are claimed."""
-    rows = session.execute(
-        select(Claim.subnet_id, func.count()).where(Claim.subnet_id.in_(subnets)).group_by(Claim.subnet_id)
-    )
-    return {row[0]: row[1] for row in rows}
 
 
 def _add(session: Session, actor: Actor, model: type[T], thing: T) -> T:

@@ -1,0 +1,75 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+STAMPS := $(VENV)/.stamps
+BIN := $(VENV)/bin
+CENTRE ?= inner-mongolia
+PYTEST_ARGS ?= -n 2
+LOCK_ARGS ?=
+BABEL := $(BIN)/python -m babel.messages.frontend --quiet
+CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
+
+.PHONY: help setup run test lint translations lock clean
+
+help: ## Show what can be made
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: $(STAMPS)/steppe web/static/vendor/manifest.json $(STAMPS)/translations ## Make .venv and everything that Steppe needs to run here
+
+run: setup ## Start Steppe with a model centre (CENTRE=inner-mongolia)
+	$(BIN)/steppe up --centre $(CENTRE)
+
+test: lint ## Everything that must hold: lint, then the tests (PYTEST_ARGS="-n 2")
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: setup ## Style, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+translations: $(STAMPS)/steppe ## Bring the catalogues up to date with templates and code
+	$(BABEL) extract -F babel.cfg --no-location --sort-output --omit-header -o web/translations/messages.pot .
+	for lang in zh en; do \
+	    $(BABEL) update -i web/translations/messages.pot -d web/translations -l $$lang --no-fuzzy-matching --ignore-obsolete --width 100; \
+	done
+	sed -i -E '1{/^$$/d}; /^"(Report-Msgid|POT-|PO-|Last-|Language-Team|Generated)/d' $(CATALOGUES)
+	rm web/translations/messages.pot
+
+lock: | $(BIN)/python ## Choose versions anew where setup.cfg asks for it (LOCK_ARGS=--upgrade for all)
+	@test -x $(BIN)/uv || $(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile setup.cfg --extra dev -o requirements.lock $(LOCK_OPTIONS) $(LOCK_ARGS)
+	$(BIN)/uv pip compile web/assets/node.in -o web/assets/node.lock $(LOCK_OPTIONS) $(LOCK_ARGS)
+
+LOCK_OPTIONS := --quiet --generate-hashes --universal --python-version 3.11 \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+clean: ## Remove what setup and the tests have made
+	rm -rf $(VENV) web/static/vendor web/assets/node_modules web/translations/*/LC_MESSAGES/*.mo
+	rm -rf *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(STAMPS)/system: deploy/system_packages.sh
+	deploy/system_packages.sh "$$(deploy/find_python.sh)"
+	@mkdir -p $(@D) && touch $@
+
+$(BIN)/python: | $(STAMPS)/system
+	"$$(deploy/find_python.sh)" -m venv $(VENV)
+
+$(STAMPS)/lock: requirements.lock | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(STAMPS)/steppe: setup.cfg pyproject.toml $(STAMPS)/lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+web/static/vendor/manifest.json: $(addprefix web/assets/,fetch.sh vendor.py icons.txt package.json package-lock.json node.lock) | $(BIN)/python
+	web/assets/fetch.sh $(BIN)/python $(VENV)/node
+
+$(STAMPS)/translations: $(CATALOGUES) $(STAMPS)/lock
+	$(BABEL) compile -d web/translations
+	@touch $@

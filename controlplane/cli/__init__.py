@@ -1,0 +1,68 @@
+"""The `steppe` command: one file a noun. Works on the installation's database itself, as the operator of the host."""
+
+import sys
+
+import click
+
+from controlplane.bootstrap import configure_logging
+from controlplane.cli import (
+    catalogue,
+    centre,
+    departments,
+    installation,
+    ledger,
+    pools,
+    reports,
+    systems,
+    tokens,
+    up,
+    users,
+    vms,
+)
+from controlplane.cli.output import EXIT_TROUBLE
+from controlplane.embedded import EmbeddedServerFailed
+from controlplane.settings import settings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="steppe")
+def steppe() -> None:
+    """The control plane of a government cloud centre.
+
+    Exit codes: 0 done; 1 trouble in Steppe or its surroundings; 2 wrong words; 3 refused; 4 not found.
+    """
+    configure_logging(settings())
+
+
+for command in (
+    up.up,
+    up.serve,
+    up.worker,
+    installation.doctor,
+    installation.settings_table,
+    installation.db,
+    centre.centre,
+    ledger.ledger,
+    tokens.token,
+    users.user,
+    departments.department,
+    departments.quota,
+    systems.system,
+    catalogue.site,
+    catalogue.flavor,
+    catalogue.image,
+    catalogue.subnet,
+    pools.pool,
+    vms.vm,
+    reports.report,
+):
+    steppe.add_command(command)
+
+
+def main() -> None:
+    """Run the command and turn trouble into one line and an exit code."""
+    try:
+        steppe.main(standalone_mode=True)
+    except EmbeddedServerFailed as error:
+        click.echo(f"The embedded PostgreSQL did not start: {error}", err=True)
+        sys.exit(EXIT_TROUBLE)

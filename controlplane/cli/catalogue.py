@@ -1,0 +1,100 @@
+"""Commands on what departments choose from."""
+
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from controlplane import lookups
+from controlplane.cli.listing import list_options, listing, more
+from controlplane.cli.output import as_json, operator, show_one, show_rows, with_session
+from controlplane.services import catalogue as service
+
+_COLUMNS = {
+    "site": ("code", "name", "name_en", "level"),
+    "flavor": ("code", "name", "vcpu", "memory_mib", "disk_gib", "offered"),
+    "image": ("code", "name", "os", "min_disk_gib", "source", "offered"),
+    "subnet": ("code", "name", "cidr", "gateway", "network"),
+}
+_LISTS = {
+    "site": lookups.sites,
+    "flavor": lookups.flavors,
+    "image": lookups.images,
+    "subnet": lookups.subnets,
+}
+
+
+def _group(noun: str, description: str) -> click.Group:
+    """Return the group of a noun with its list."""
+    group = click.Group(noun, help=description)
+
+    @group.command("list")
+    @list_options
+    @as_json
+    @with_session
+    def index(session: Session, as_json: bool, **asked: Any) -> None:
+        """List them."""
+        found: Any = _LISTS[noun](session, operator(), listing(asked))
+        rows = [{column: getattr(item, column) for column in (*_COLUMNS[noun], "id")} for item in found.items]
+        show_rows(rows, _COLUMNS[noun], as_json=as_json)
+        more(found.next)
+
+    return group
+
+
+site = _group("site", "Places on the network.")
+flavor = _group("flavor", "Sizes that have a name.")
+image = _group("image", "Operating systems to start from.")
+subnet = _group("subnet", "Addresses to give out.")
+
+
+@flavor.command("create")
+@click.argument("code")
+@click.option("--name", required=True)
+@click.option("--vcpu", type=int, required=True)
+@click.option("--memory-mib", type=int, required=True)
+@click.option("--disk-gib", type=int, required=True)
+@with_session
+def create_flavor(session: Session, **values: Any) -> None:
+    """Create a flavor."""
+    click.echo(f"created {service.create_flavor(session, operator(), values).id}")
+
+
+@image.command("create")
+@click.argument("code")
+@click.option("--name", required=True)
+@click.option("--os", required=True)
+@click.option("--min-disk-gib", type=int, required=True)
+@click.option("--source", help="Path that the hypervisor hosts can read.")
+@with_session
+def create_image(session: Session, **values: Any) -> None:
+    """Create an image."""
+    click.echo(f"created {service.create_image(session, operator(), values).id}")
+
+
+@subnet.command("create")
+@click.argument("code")
+@click.option("--name", required=True)
+@click.option("--site", required=True)
+@click.option("--cidr", required=True)
+@click.option("--gateway")
+@click.option("--network", required=True)
+@click.option("--dns", multiple=True)
+@click.option("--reserved", multiple=True, help="The centre's own use: a, a-b or CIDR; may be repeated.")
+@click.option("--excluded", multiple=True, help="Never used: a, a-b or CIDR; may be repeated.")
+@with_session
+def create_subnet(session: Session, **values: Any) -> None:
+    """Create a subnet."""
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+    click.echo(f"created {service.create_subnet(session, operator(), plain).id}")
+
+
+@subnet.command("show")
+@click.argument("ref")
+@as_json
+@with_session
+def show_subnet(session: Session, ref: str, as_json: bool) -> None:
+    """Show a subnet with how many addresses it can give and has given."""
+    found = lookups.subnet_for(session, operator(), ref)
+    shown = {column: getattr(found, column) for column in (*_COLUMNS["subnet"], "reserved", "excluded", "dns")}
+    show_one({**shown, **lookups.addresses(session, found)}, as_json=as_json)

@@ -1,0 +1,110 @@
+"""Commands on pools."""
+
+import json
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from controlplane import lookups
+from controlplane.cli.listing import more
+from controlplane.cli.output import as_json, operator, show_one, show_rows, with_session
+from controlplane.errors import Invalid
+from controlplane.paging import Listing
+from controlplane.reports import quota as report
+from controlplane.services import pools as service
+
+
+@click.group()
+def pool() -> None:
+    """Pools: what resources are allocated from."""
+
+
+@pool.command("list")
+@click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True)
+@click.option("--cursor")
+@as_json
+@with_session
+def index(session: Session, limit: int, cursor: str | None, as_json: bool) -> None:
+    """List pools with what they have left."""
+    found = lookups.pools(session, operator(), Listing(limit, cursor))
+    left = report.of_pools(session, operator(), [p.id for p in found.items])
+    rows = [
+        {
+            "code": p.code,
+            "name": p.name,
+            "site": p.site.code,
+            "mlps_level": p.mlps_level,
+            "driver": p.driver,
+            "accepting": p.accepting,
+            **{f"{b.resource_class} left": b.left for b in left.get(p.id, ())},
+            "id": p.id,
+        }
+        for p in found.items
+    ]
+    columns = ("code", "name", "site", "mlps_level", "driver", "accepting")
+    classes = sorted({key for row in rows for key in row if key.endswith(" left")})
+    show_rows(rows, (*columns, *classes), as_json=as_json)
+    more(found.next)
+
+
+@pool.command()
+@click.argument("ref")
+@as_json
+@with_session
+def show(session: Session, ref: str, as_json: bool) -> None:
+    """Show a pool."""
+    found = lookups.pool_for(session, operator(), ref)
+    balances = report.of_pools(session, operator(), [found.id]).get(found.id, [])
+    shown: dict[str, Any] = {"code": found.code, "name": found.name, "driver": found.driver, "id": found.id}
+    for b in balances:
+        shown[b.resource_class] = {"limit": b.limit, "used": b.used, "held": b.held, "left": b.left}
+    show_one(shown, as_json=as_json)
+
+
+@pool.command()
+@click.argument("code")
+@click.option("--name", required=True)
+@click.option("--kind", default="vm", show_default=True)
+@click.option("--site", required=True)
+@click.option("--mlps-level", type=click.IntRange(1, 4), default=3, show_default=True)
+@click.option("--driver", default="libvirt", show_default=True)
+@click.option("--connection", required=True, help='JSON, for libvirt like {"uri": "qemu:///system"}.')
+@click.option("--capacity", multiple=True, required=True, metavar="CLASS=TOTAL[-RESERVED][*RATIO]")
+@with_session
+def create(session: Session, connection: str, capacity: tuple[str, ...], **values: Any) -> None:
+    """Create a pool, like: --capacity vcpu=64*4 --capacity memory_mib=262144-8192 --capacity vm=none ..."""
+    given = dict(_capacity(text) for text in capacity)
+    try:
+        parsed = json.loads(connection)
+    except ValueError as error:
+        raise Invalid(field="connection", reason=f"is no JSON: {error}") from error
+    made = service.create(session, operator(), service.NewPool(**values, connection=parsed, capacity=given))
+    click.echo(f"created {made.code} {made.id}")
+
+
+@pool.command()
+@click.argument("ref")
+@click.option("--accepting/--closed", default=None, help="Whether it takes new resources.")
+@click.option("--capacity", multiple=True, metavar="CLASS=TOTAL[-RESERVED][*RATIO]")
+@with_session
+def update(session: Session, ref: str, accepting: bool | None, capacity: tuple[str, ...]) -> None:
+    """Open or close a pool, or change what it has."""
+    values = {} if accepting is None else {"accepting": accepting}
+    changed = service.update(session, operator(), ref, values)
+    if capacity:
+        service.set_capacity(session, operator(), changed, dict(_capacity(text) for text in capacity))
+    click.echo("changed")
+
+
+def _capacity(text: str) -> tuple[str, service.Capacity]:
+    resource_class, _, value = text.partition("=")
+    if value == "none":
+        return resource_class, service.Capacity(None)
+    amounts, _, ratio = value.partition("*")
+    total, _, reserved = amounts.partition("-")
+    try:
+        return resource_class, service.Capacity(int(total), int(reserved or 0), Decimal(ratio or 1))
+    except (ValueError, InvalidOperation):
+        raise Invalid(field=resource_class, reason="say CLASS=TOTAL[-RESERVED][*RATIO] or CLASS=none") from None

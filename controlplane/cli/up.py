@@ -1,0 +1,125 @@
+"""Running Steppe: all of it in one supervised process tree, or the web server or a worker alone."""
+
+import os
+import sys
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from controlplane import bootstrap
+from controlplane import worker as work
+from controlplane.bootstrap import Installation
+from controlplane.centre.data_files import models
+from controlplane.centre.loader import is_loaded
+from controlplane.cli.output import opened, operator
+from controlplane.cli.progress import load_with_progress, wait_with_progress
+from controlplane.cli.supervisor import Child, Supervisor
+from controlplane.db import transaction
+from controlplane.errors import AlreadyExists
+from controlplane.services import identity
+from controlplane.services.identity import NewUser
+from controlplane.settings import Settings, settings
+
+_DEMO = (
+    NewUser("admin", "系统管理员", "system_admin"),
+    NewUser("auditor", "审计员", "auditor"),
+    NewUser("manager", "环保厅管理员", "department_manager", "env-protection"),
+    NewUser("staff", "环保厅经办人", "department_member", "env-protection"),
+)
+_console = Console(stderr=True)
+
+
+@click.command()
+@click.option("--centre", "name", type=click.Choice(models()), help="Load this model centre on the first start.")
+def up(name: str | None) -> None:
+    """Start everything: database, migrations, web server and worker. Ctrl-C stops all of it."""
+    config = settings()
+    started = time.monotonic()
+    with (
+        suppress(KeyboardInterrupt),
+        bootstrap.installation(config, migrate=True) as installation,
+        Supervisor(_children(config, installation.url)) as supervisor,
+    ):
+        people = _load(installation, name, supervisor) if name else []
+        _greet(config, people, time.monotonic() - started)
+        supervisor.watch()
+    _console.print("Stopped.")
+
+
+@click.command()
+def serve() -> None:
+    """Start the web server alone."""
+    config = settings()
+    with suppress(KeyboardInterrupt), bootstrap.database(config) as url, Supervisor([_web(config, url)]) as supervisor:
+        supervisor.watch()
+
+
+@click.command()
+def worker() -> None:
+    """Start a worker alone."""
+    with opened() as installation:
+        work.run(installation)
+
+
+def _children(config: Settings, url: str) -> list[Child]:
+    worker_command = (sys.executable, "-m", "controlplane.cli", "worker")
+    logs = config.state_dir / "log"
+    logs.mkdir(parents=True, exist_ok=True)
+    return [
+        replace(_web(config, url), log=logs / "web.log"),
+        Child("worker", worker_command, _environment(url), logs / "worker.log"),
+    ]
+
+
+def _web(config: Settings, url: str) -> Child:
+    command = (
+        *(sys.executable, "-m", "gunicorn", "web.app:from_environment()"),
+        *("--bind", config.listen, "--worker-class", "gthread"),
+        *("--workers", str(config.web_workers), "--threads", str(config.web_threads)),
+        *("--log-level", "warning", "--graceful-timeout", "15"),
+    )
+    return Child("web", command, _environment(url))
+
+
+def _environment(url: str) -> dict[str, str]:
+    return {**os.environ, "STEPPE_DATABASE_URL": url}
+
+
+def _load(installation: Installation, name: str, supervisor: Supervisor) -> list[tuple[NewUser, str]]:
+    with transaction(installation.sessions) as session:
+        loaded = is_loaded(session, name)
+    if loaded:
+        return []
+    _console.print(f"First start: loading the model centre {name}.")
+    load_with_progress(installation.sessions, name, 1)
+    people = _demo_people(installation)
+    supervisor.check()
+    wait_with_progress(installation.sessions)
+    return people
+
+
+def _demo_people(installation: Installation) -> list[tuple[NewUser, str]]:
+    made = []
+    for person in _DEMO:
+        try:
+            with transaction(installation.sessions) as session:
+                made.append((person, identity.create_user(session, operator(), person)[1]))
+        except AlreadyExists:
+            continue
+    return made
+
+
+def _greet(config: Settings, people: list[tuple[NewUser, str]], seconds: float) -> None:
+    if people:
+        table = Table(title="Demo sign-ins, shown this once", title_justify="left", box=None)
+        for column in ("user", "password", "role", "department"):
+            table.add_column(column)
+        for person, password in people:
+            table.add_row(person.username, password, person.role, person.department or "-")
+        _console.print(table)
+    _console.print(f"Logs: {config.state_dir / 'log'}", highlight=False)
+    _console.print(f"Steppe is up at http://{config.listen} after {seconds:.1f} s. Ctrl-C stops it.", highlight=False)

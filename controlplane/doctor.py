@@ -1,0 +1,128 @@
+"""What is wrong with an installation, in plain words: each check says what it found and what to do about it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from controlplane import lifecycle, schema
+from controlplane.bootstrap import Installation
+from controlplane.models import Pool, Resource
+from quotas.verify import verify
+
+Verdict = Literal["good", "warning", "bad"]
+_SILENT_AFTER = timedelta(seconds=60)
+_WAITING_TOO_LONG = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found; `advice` is empty where all is well."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    advice: str = ""
+
+
+def ready(installation: Installation) -> str | None:
+    """Return why the installation cannot serve now, or None."""
+    try:
+        current, needed = schema.revisions(installation.engine)
+    except OperationalError:
+        return "the database does not answer"
+    return None if current == needed else "the schema is not up to date: run `steppe db upgrade`"
+
+
+def examine(installation: Installation) -> Iterator[Finding]:
+    """Run every check; stop after the first that makes the others senseless."""
+    trouble = ready(installation)
+    if trouble:
+        yield Finding("database", "bad", trouble, "start PostgreSQL, or run `steppe db upgrade`")
+        return
+    with installation.sessions() as session:
+        for name, check in _CHECKS.items():
+            verdict, found, advice = check(session)
+            yield Finding(name, verdict, found, advice)
+
+
+_Answer = tuple[Verdict, str, str]
+
+
+def _database(session: Session) -> _Answer:
+    version = str(session.scalar(text("SHOW server_version")))
+    major = int(version.split(".", maxsplit=1)[0].split(" ", maxsplit=1)[0])
+    if major < 15:
+        return "bad", f"PostgreSQL {version}", "Steppe needs PostgreSQL 15 or newer"
+    return "good", f"PostgreSQL {version}, schema up to date", ""
+
+
+def _workers(session: Session) -> _Answer:
+    heartbeat = session.scalar(text("SELECT max(last_heartbeat) FROM procrastinate_workers"))
+    if heartbeat is None:
+        return "bad", "no worker is running", "start one: `steppe worker`, or `steppe up` for everything"
+    silent = datetime.now(UTC) - heartbeat
+    if silent > _SILENT_AFTER:
+        return "bad", f"no worker has been heard of for {int(silent.total_seconds())} s", "start one: `steppe worker`"
+    alive = session.scalar(
+        text("SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - interval '60 seconds'")
+    )
+    return "good", f"{alive} at work, last heard of {int(silent.total_seconds())} s ago", ""
+
+
+def _jobs(session: Session) -> _Answer:
+    rows = session.execute(text("SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY 1"))
+    counts: dict[str, int] = {row[0]: row[1] for row in rows}
+    shown = f"{counts.get('todo', 0)} waiting, {counts.get('doing', 0)} being done, {counts.get('failed', 0)} failed"
+    if counts.get("failed"):
+        return "warning", shown, "look at the faulted resources (`steppe vm list --state faulted`) and retry them"
+    return "good", shown, ""
+
+
+def _resources(session: Session) -> _Answer:
+    late = session.scalar(
+        select(func.count()).where(
+            Resource.state.in_(lifecycle.IN_TRANSITION),
+            Resource.deleted_at.is_(None),
+            Resource.updated_at < datetime.now(UTC) - _WAITING_TOO_LONG,
+        )
+    )
+    faulted = session.scalar(select(func.count()).where(Resource.state == "faulted", Resource.deleted_at.is_(None)))
+    shown = f"{faulted} faulted, {late} in transition for more than ten minutes"
+    if faulted or late:
+        return "warning", shown, "see each one's fault (`steppe vm show`); a pool may be away"
+    return "good", shown, ""
+
+
+def _pools(session: Session) -> _Answer:
+    pools, accepting = session.execute(select(func.count(), func.count().filter(Pool.accepting))).one()
+    if not pools:
+        return "warning", "there is none", "create one: `steppe pool create`, or load a model: `steppe centre load`"
+    if not accepting:
+        return "warning", f"none of {pools} accepts new resources", "`steppe pool update POOL --accepting`"
+    return "good", f"{accepting} of {pools} accept new resources", ""
+
+
+def _ledger(session: Session) -> _Answer:
+    wrong = next(iter(verify(session)), None)
+    if wrong:
+        return (
+            "bad",
+            f"{wrong.what} of {wrong.owner} {wrong.resource_class}",
+            "`steppe ledger verify` names all of them",
+        )
+    return "good", "every balance is the sum of its postings", ""
+
+
+_CHECKS: dict[str, Callable[[Session], _Answer]] = {
+    "database": _database,
+    "workers": _workers,
+    "jobs": _jobs,
+    "pools": _pools,
+    "resources": _resources,
+    "ledger": _ledger,
+}

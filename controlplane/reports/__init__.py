@@ -1,0 +1,1 @@
+"""Figures for people: read only, from the ledger and the record."""

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Install what pip cannot bring: the compiler and headers that libvirt-python is built with, and
+# the parts that Debian splits off Python. Does nothing where all of it is there.
+set -euo pipefail
+
+python=${1:?usage: system_packages.sh PYTHON}
+
+installed() {
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
+
+wanted=()
+for package in ca-certificates gcc git libc6-dev libvirt-dev make pkg-config; do
+    wanted+=("$package")
+done
+
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+"$python" -c 'import ensurepip, venv' 2>/dev/null || wanted+=("python$version-venv")
+headers=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+[[ -e $headers/Python.h ]] || wanted+=("python$version-dev")
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "Not a Debian-like system: the counterparts of these packages are taken to be there: ${wanted[*]}" >&2
+    exit
+fi
+
+missing=()
+for package in "${wanted[@]}"; do
+    installed "$package" || missing+=("$package")
+done
+((${#missing[@]})) || exit 0
+
+install=(apt-get -o DPkg::Lock::Timeout=400 install -y --no-install-recommends "${missing[@]}")
+become=()
+if ((EUID != 0)); then
+    if ! sudo -n true 2>/dev/null; then
+        echo "System packages are missing. Run this, then make again:" >&2
+        echo "    sudo apt-get update && sudo ${install[*]}" >&2
+        exit 1
+    fi
+    become=(sudo -n)
+fi
+"${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=400 update -qq
+"${become[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}"

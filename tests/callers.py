@@ -1,0 +1,70 @@
+"""HTTP clients that carry the tokens of a few callers, on the real application."""
+
+from typing import Any
+from uuid import UUID
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from controlplane.bootstrap import Installation
+from controlplane.db import transaction
+from controlplane.reconcile.drivers import Drivers
+from controlplane.reconcile.resource import Outcome, reconcile
+from controlplane.services import identity
+from tests.factories import Centre, small_centre
+from tests.people import ADMIN
+from web.app import create_app
+
+
+class Caller:
+    """One caller: its verbs send JSON with its token."""
+
+    def __init__(self, client: FlaskClient, secret: str) -> None:
+        self._client = client
+        self._secret = secret
+
+    def get(self, path: str, **more: Any) -> TestResponse:
+        return self._call("get", path, **more)
+
+    def post(self, path: str, json: Any = None, **more: Any) -> TestResponse:
+        return self._call("post", path, json=json, **more)
+
+    def put(self, path: str, json: Any = None, **more: Any) -> TestResponse:
+        return self._call("put", path, json=json, **more)
+
+    def patch(self, path: str, json: Any = None, **more: Any) -> TestResponse:
+        return self._call("patch", path, json=json, **more)
+
+    def delete(self, path: str, **more: Any) -> TestResponse:
+        return self._call("delete", path, **more)
+
+    def _call(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> TestResponse:
+        bearer = {"Authorization": f"Bearer {self._secret}"} if self._secret else {}
+        return self._client.open(f"/api/v1{path}", method=method.upper(), headers={**bearer, **(headers or {})}, **more)
+
+
+class Callers:
+    """The administrator, a department, a stranger from another one, and nobody."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.sessions = installation.sessions
+        self.app = create_app(installation)
+        self.app.testing = True
+        self.drivers: Drivers = installation.drivers()
+        with transaction(self.sessions) as session:
+            self.centre: Centre = small_centre(session)
+            secrets = [
+                identity.create_token(session, ADMIN, name, department)[1]
+                for name, department in (
+                    ("admin", None),
+                    ("ours", self.centre.department),
+                    ("theirs", self.centre.other),
+                )
+            ]
+        self.admin, self.ours, self.theirs = (Caller(self.app.test_client(), secret) for secret in secrets)
+        self.nobody = Caller(self.app.test_client(), "")
+
+    def work(self, resource: str) -> Outcome:
+        """Do what a worker would do for a resource."""
+        return reconcile(self.sessions, self.drivers, UUID(resource))

@@ -1,0 +1,22 @@
+"""The API, one file a noun."""
+
+from flask_openapi3 import OpenAPI
+
+from web.api import catalogue, centre, departments, pools, requests, systems, tokens, vms
+
+BLUEPRINTS = (
+    centre.api,
+    departments.api,
+    systems.api,
+    *catalogue.BLUEPRINTS,
+    pools.api,
+    vms.api,
+    requests.api,
+    tokens.api,
+)
+
+
+def init_app(app: OpenAPI) -> None:
+    """Register every noun."""
+    for blueprint in BLUEPRINTS:
+        app.register_api(blueprint)

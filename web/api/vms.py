@@ -1,0 +1,123 @@
+"""Virtual machines."""
+
+from collections.abc import Sequence
+
+from flask import Response, url_for
+
+from controlplane import lookups
+from controlplane.policy import allows
+from controlplane.reports import quota as report
+from controlplane.services import requests, resources
+from web import present
+from web.api.nouns import listing, noun
+from web.context import actor, dry_run, own_department, session, version
+from web.schemas import IdPath, VmBody, VmQuery, VmRebuild, VmsBody, VmSize, VmSpec, WriteQuery
+
+api = noun("vms", "/vms", "Virtual machines of departments")
+KIND = "vm"
+
+
+@api.get("")
+def index(query: VmQuery) -> Response:
+    """List VMs"""
+    return present.page(lookups.resources(session(), actor(), KIND, listing(query)), _shape)
+
+
+@api.post("")
+def create(body: VmBody, query: WriteQuery) -> Response:
+    """Ask for one VM"""
+    spec = VmSpec(**body.model_dump(exclude={"department"}, exclude_unset=True))
+    _, [vm] = _submit(body.department, [spec])
+    return present.created(_with_quota(vm, _shape(vm)), "vms.show", vm, 202)
+
+
+@api.post("/bulk")
+def create_many(body: VmsBody, query: WriteQuery) -> Response:
+    """Ask for many VMs, all or none"""
+    request, vms = _submit(body.department, body.vms)
+    answer = {"request": str(request.id), "vms": [_shape(vm) for vm in vms]}
+    made = present.answer(_with_quota(vms[0], answer), 202)
+    made.headers["Location"] = url_for("requests.show", ref=request.id)
+    return made
+
+
+@api.get("/<ref>")
+def show(path: IdPath) -> Response:
+    """Show a VM"""
+    return _answer(lookups.resource_for(session(), actor(), KIND, path.ref))
+
+
+@api.delete("/<ref>")
+def delete(path: IdPath, query: WriteQuery) -> Response:
+    """Delete a VM; its quota and addresses are free once it is confirmed gone"""
+    return _answer(resources.delete(session(), actor(), KIND, path.ref, version()), 202)
+
+
+@api.post("/<ref>/start")
+def start(path: IdPath, query: WriteQuery) -> Response:
+    """Power on"""
+    return _act(path, "start")
+
+
+@api.post("/<ref>/stop")
+def stop(path: IdPath, query: WriteQuery) -> Response:
+    """Power off"""
+    return _act(path, "stop")
+
+
+@api.post("/<ref>/reboot")
+def reboot(path: IdPath, query: WriteQuery) -> Response:
+    """Restart"""
+    return _act(path, "reboot")
+
+
+@api.post("/<ref>/retry")
+def retry(path: IdPath, query: WriteQuery) -> Response:
+    """Try a faulted VM again"""
+    return _act(path, "retry")
+
+
+@api.post("/<ref>/resize")
+def resize(path: IdPath, body: VmSize, query: WriteQuery) -> Response:
+    """Give it another size; it is restarted for it"""
+    return _act(path, "resize", body)
+
+
+@api.post("/<ref>/rebuild")
+def rebuild(path: IdPath, body: VmRebuild, query: WriteQuery) -> Response:
+    """Start again from an image; what is on its disk is lost"""
+    return _act(path, "rebuild", body)
+
+
+@api.get("/<ref>/history")
+def history(path: IdPath) -> Response:
+    """The newest hundred events of a VM"""
+    vm = lookups.resource_for(session(), actor(), KIND, path.ref)
+    return present.answer({"items": [present.event(e) for e in lookups.history(session(), actor(), vm.id)]})
+
+
+def _submit(department: str | None, specs: list[VmSpec]) -> tuple[present.Record, Sequence[present.Record]]:
+    ask = requests.Ask(KIND, own_department(department), specs)
+    request = requests.submit(session(), actor(), ask)
+    return request, lookups.resources_of(session(), actor(), request)
+
+
+def _act(path: IdPath, verb: str, body: VmSize | VmRebuild | None = None) -> Response:
+    order = resources.Order(KIND, path.ref, verb, body, version())
+    return _answer(resources.act(session(), actor(), order), 202)
+
+
+def _answer(vm: present.Record, status: int = 200) -> Response:
+    return present.answer(_shape(vm), status, version=vm.version)
+
+
+def _shape(vm: present.Record) -> dict[str, present.Record]:
+    return present.vm(vm, with_pool=allows(actor(), "pool.read"))
+
+
+def _with_quota(vm: present.Record, body: dict[str, present.Record]) -> dict[str, present.Record]:
+    """Add to a dry run's answer what the department would have left."""
+    if not dry_run():
+        return body
+    balances = report.of_departments(session(), actor(), [vm.department_id]).get(vm.department_id, ())
+    return {**body, "quota_after": [present.balance(b) for b in balances]}

@@ -1,0 +1,109 @@
+"""The web application: wires sessions, identity, API and console into one Flask app, and serves it."""
+
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+from flask_openapi3 import Info, OpenAPI
+from flask_wtf import CSRFProtect
+from uuid6 import uuid7
+
+from controlplane import bootstrap, doctor
+from controlplane.bootstrap import Installation
+from controlplane.db import make_engine, make_sessions
+from controlplane.secrets import secret_key
+from controlplane.settings import Settings, settings
+from web import api, auth, console, docs, errors, health, transactions
+from web.language import init_app as init_language
+
+CONTENT_SECURITY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'none'"
+)
+LARGEST_BODY = 32 * 1024 * 1024
+
+log = structlog.get_logger(__name__)
+
+
+def from_environment() -> OpenAPI:
+    """Return the app of the installation that the environment describes; for gunicorn, one a process."""
+    config = settings()
+    bootstrap.configure_logging(config)
+    if config.database_url is None:
+        raise SystemExit("STEPPE_DATABASE_URL is not set: start the web server by `steppe serve` or `steppe up`")
+    engine = make_engine(config.database_url, pool_size=config.web_threads)
+    return create_app(Installation(config, config.database_url, engine, make_sessions(engine)))
+
+
+def create_app(installation: Installation) -> OpenAPI:
+    """Return the app of an installation."""
+    app = OpenAPI(
+        __name__,
+        info=Info(title="Steppe", version="1", description="The control plane of a government cloud centre"),
+        security_schemes={"token": {"type": "http", "scheme": "bearer"}},
+        doc_ui=False,
+        validation_error_callback=errors.invalid_body,
+        static_folder=str(Path(__file__).parent / "static"),
+        template_folder=str(Path(__file__).parent / "templates"),
+    )
+    _configure(app, installation.settings)
+    _trace(app)
+    transactions.init_app(app, installation.sessions)
+    init_language(app)
+    auth.init_app(app)
+    transactions.init_idempotency(app)
+    errors.init_app(app)
+    csrf = CSRFProtect(app)
+    api.init_app(app)
+    for blueprint in api.BLUEPRINTS:
+        csrf.exempt(blueprint)
+    console.init_app(app, installation.settings)
+    docs.init_app(app)
+    health.init_app(app, partial(doctor.ready, installation))
+    return app
+
+
+def _configure(app: Flask, config: Settings) -> None:
+    app.config.update(
+        SECRET_KEY=secret_key(config),
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=8),
+        SESSION_COOKIE_NAME="steppe",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=config.secure_cookies,
+        WTF_CSRF_TIME_LIMIT=None,
+        BABEL_DEFAULT_TIMEZONE=config.time_zone,
+        CENTRE_NAME=config.centre_name,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+
+
+def _trace(app: Flask) -> None:
+    """Give every request an id that log, audit trail, jobs and the answer share."""
+
+    @app.before_request
+    def begin() -> None:
+        given = request.headers.get("X-Request-Id", "")
+        g.trace = given if given.isascii() and given.replace("-", "").isalnum() and len(given) <= 64 else uuid7().hex
+        structlog.contextvars.bind_contextvars(trace=g.trace)
+
+    @app.after_request
+    def end(answer: Response) -> Response:
+        headers: dict[str, Any] = {
+            "X-Request-Id": g.get("trace", ""),
+            "Content-Security-Policy": CONTENT_SECURITY,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "same-origin",
+        }
+        for name, value in headers.items():
+            answer.headers.setdefault(name, value)
+        if request.endpoint != "static":
+            answer.headers.setdefault("Cache-Control", "no-store")
+        log.info("request", method=request.method, path=request.path, status=answer.status_code)
+        structlog.contextvars.clear_contextvars()
+        return answer

@@ -1,0 +1,59 @@
+"""The console: pages for people, on the same services and lookups as the API."""
+
+from typing import Any
+
+from flask import Blueprint, Flask, g, request, url_for
+from flask_babel import gettext as _
+
+from controlplane import lookups
+from controlplane.policy import allows
+from controlplane.settings import Settings
+from web.console import overview, sign_in, vms
+from web.language import language
+
+pages = Blueprint("console", __name__)
+for module in (overview, sign_in, vms):
+    module.register(pages)
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Serve the console and give its templates what every page needs."""
+    app.register_blueprint(pages)
+
+    @app.context_processor
+    def frame() -> dict[str, Any]:
+        return {
+            "actor": _person(),
+            "nav": _navigation(),
+            "lang": language(),
+            "request_id": g.get("trace"),
+            "centre_name": settings.centre_name,
+        }
+
+
+def _person() -> dict[str, Any] | None:
+    actor = g.get("actor")
+    if actor is None:
+        return None
+    department = (
+        lookups.department_for(g.session, actor, actor.department, "department.read") if actor.department else None
+    )
+    return {"name": actor.name, "role": actor.role, "department_name": department.name if department else None}
+
+
+def _navigation() -> list[dict[str, Any]]:
+    """Return the entries that the reader's role may open."""
+    actor = g.get("actor")
+    if actor is None:
+        return []
+    entries = (
+        ("console.home", "resource.read", _("Overview"), "layout-dashboard"),
+        ("console.vms", "resource.read", _("Virtual machines"), "server"),
+        ("docs.page", "catalogue.read", _("API"), "code"),
+    )
+    shown = [
+        {"label": label, "url": url_for(endpoint), "icon": icon, "active": request.endpoint == endpoint}
+        for endpoint, action, label, icon in entries
+        if allows(actor, action)
+    ]
+    return [{"label": "", "entries": shown}]

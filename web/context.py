@@ -1,0 +1,53 @@
+"""What every view may ask of the request that it serves: the session, who is asking, whether it is a dry run."""
+
+from typing import Any, cast
+from uuid import UUID
+
+from flask import g, request
+
+from controlplane.actor import Actor
+from controlplane.errors import Invalid
+
+_ETAG = "v"
+
+
+def session() -> Any:
+    """Return the database session of this request, a SQLAlchemy Session: views only hand it on."""
+    return g.session
+
+
+def actor() -> Actor:
+    """Return who is asking; `auth` saw to it that there is somebody."""
+    return cast(Actor, g.actor)
+
+
+def dry_run() -> bool:
+    """Tell whether this request's transaction will be rolled back. Raises Invalid for a value that says neither."""
+    value = request.args.get("dry_run", "false").lower()
+    if value not in {"true", "false"}:
+        raise Invalid(field="dry_run", reason="must be true or false")
+    return value == "true"
+
+
+def version() -> int | None:
+    """Return the version that If-Match names, None where nothing is said. Raises Invalid."""
+    header = request.headers.get("If-Match", "*").strip()
+    if header == "*":
+        return None
+    tag = header.removeprefix("W/").strip('"')
+    if not tag.startswith(_ETAG) or not tag[1:].isdigit():
+        raise Invalid(field="If-Match", reason='must be an ETag that a read returned, like "v3"')
+    return int(tag[1:])
+
+
+def etag(of_version: int) -> str:
+    """Return the ETag of a thing at a version."""
+    return f'"{_ETAG}{of_version}"'
+
+
+def own_department(named: str | None) -> str | UUID:
+    """Return the department that an ask is for: the one it names, or that of the caller. Raises Invalid."""
+    department = named or actor().department
+    if department is None:
+        raise Invalid(field="department", reason="name the department that this is for")
+    return department

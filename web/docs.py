@@ -1,0 +1,34 @@
+"""The API described: OpenAPI made from the code, and a page to read and try it, served from here alone."""
+
+from pathlib import Path
+from typing import cast
+
+import flask_openapi3_swagger
+from flask import Blueprint, Response, current_app, jsonify, render_template
+from flask_openapi3 import OpenAPI
+
+from controlplane.policy import authorize
+from web.context import actor
+
+_ASSETS = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
+
+pages = Blueprint("docs", __name__, static_folder=str(_ASSETS), static_url_path="/api/docs/assets")
+
+
+def init_app(app: OpenAPI) -> None:
+    """Serve /api/v1/openapi.json and /api/docs."""
+    app.register_blueprint(pages)
+
+
+@pages.get("/api/v1/openapi.json")
+def description() -> Response:
+    """The API in OpenAPI 3.1"""
+    authorize(actor(), "catalogue.read")
+    return jsonify(cast(OpenAPI, current_app).api_doc)
+
+
+@pages.get("/api/docs")
+def page() -> str:
+    """The API to read and try"""
+    authorize(actor(), "catalogue.read")
+    return render_template("docs.html")

@@ -1,0 +1,94 @@
+"""Errors as their reader wants them: problem+json (RFC 9457) for programs, a page for people."""
+
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, jsonify, make_response, render_template, request
+from flask_babel import gettext
+from flask_wtf.csrf import CSRFError
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from controlplane.errors import Refusal
+
+log = structlog.get_logger(__name__)
+
+
+def init_app(app: Flask) -> None:
+    """Render every error of `app`."""
+    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(CSRFError, _forged)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _bug)
+
+
+def invalid_body(error: ValidationError) -> Response:
+    """Answer a request that its schema refuses, naming every field that is wrong."""
+    problems = [
+        {"field": ".".join(str(part) for part in problem["loc"]) or "body", "detail": problem["msg"]}
+        for problem in error.errors()
+    ]
+    detail = "; ".join(f"{p['field']}: {p['detail']}" for p in problems[:5])
+    return _problem(422, "invalid", "The request is not of the form that it should have.", detail, problems=problems)
+
+
+def message(refusal: Refusal) -> str:
+    """Return what a refusal says, in the reader's language."""
+    return str(gettext(refusal.template)).format(**refusal.values)
+
+
+def _refused(refusal: Refusal) -> Response:
+    title = type(refusal).__name__
+    if _for_program():
+        return _problem(refusal.status, refusal.code, title, refusal.message, **refusal.numbers())
+    return _page(refusal.status, refusal.code, message(refusal), refusal.numbers().get("shortages"))
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:
+        return make_response(error.get_response())
+    if _for_program():
+        return _problem(status, f"http.{status}", error.name, error.description or error.name)
+    return _page(status, f"http.{status}", error.description or error.name)
+
+
+def _forged(_error: CSRFError) -> Response:
+    return _page(
+        400, "csrf", gettext("This form was open too long. Go back, load the page again and send it once more.")
+    )
+
+
+def _bug(error: Exception) -> Response:
+    log.exception("bug", path=request.path, error=type(error).__name__)
+    sentence = gettext("An error in Steppe itself. Nothing was changed. Tell the administrator the request id.")
+    if _for_program():
+        return _problem(500, "internal", "Internal error", sentence)
+    return _page(500, "internal", sentence)
+
+
+def _for_program() -> bool:
+    return request.path.startswith("/api/")
+
+
+def _problem(status: int, code: str, title: str, detail: str, **more: Any) -> Response:
+    body = {
+        "type": f"urn:steppe:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "instance": request.path,
+        "request_id": g.get("trace"),
+    }
+    answer = jsonify({**more, **body})
+    answer.status_code = status
+    answer.content_type = "application/problem+json"
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="steppe"'
+    return answer
+
+
+def _page(status: int, code: str, happened: str, rows: Any = None) -> Response:
+    page = render_template("error.html", status=status, code=code, happened=happened, rows=rows)
+    return make_response(page, status)

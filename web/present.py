@@ -1,0 +1,182 @@
+"""How records look outside. What was sent comes back as it was sent; what Steppe worked out has names of its own."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Response, jsonify, request, url_for
+
+from web.context import etag
+
+Record = Any
+"""A row as lookups return it; this room reads its attributes and knows no models."""
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """Return an instant in UTC, RFC 3339."""
+    return moment.isoformat().replace("+00:00", "Z") if moment else None
+
+
+def named(thing: Record | None) -> dict[str, Any] | None:
+    """Return a short pointer to a thing that has a code."""
+    return {"id": str(thing.id), "code": thing.code, "name": thing.name} if thing else None
+
+
+def site(s: Record) -> dict[str, Any]:
+    return {
+        **_recorded(s),
+        "code": s.code,
+        "name": s.name,
+        "name_en": s.name_en,
+        "level": s.level,
+        "parent": s.parent.code if s.parent else None,
+    }
+
+
+def department(d: Record) -> dict[str, Any]:
+    return {
+        **_recorded(d),
+        "code": d.code,
+        "name": d.name,
+        "name_en": d.name_en,
+        "site": d.site.code,
+        "parent": d.parent.code if d.parent else None,
+    }
+
+
+def system(s: Record) -> dict[str, Any]:
+    return {
+        **_recorded(s),
+        "code": s.code,
+        "name": s.name,
+        "name_en": s.name_en,
+        "department": s.department.code,
+        "mlps_level": s.mlps_level,
+        "contact": {"name": s.contact_name, "phone": s.contact_phone, "email": s.contact_email},
+    }
+
+
+def flavor(f: Record) -> dict[str, Any]:
+    return {**_recorded(f), **_fields(f, "code", "name", "vcpu", "memory_mib", "disk_gib", "offered")}
+
+
+def image(i: Record) -> dict[str, Any]:
+    return {**_recorded(i), **_fields(i, "code", "name", "os", "min_disk_gib", "source", "sha256", "offered")}
+
+
+def subnet(s: Record) -> dict[str, Any]:
+    fields = ("code", "name", "cidr", "gateway", "dns", "network", "reserved", "excluded")
+    return {**_recorded(s), **_fields(s, *fields), "site": s.site.code}
+
+
+def pool(p: Record) -> dict[str, Any]:
+    """A pool without its connection: that may hold what only the driver should know."""
+    capacity = {
+        c.resource_class: {"total": c.total, "reserved": c.reserved, "ratio": float(c.ratio)} for c in p.capacity
+    }
+    fields = _fields(p, "code", "name", "kind", "mlps_level", "driver", "accepting")
+    return {**_recorded(p), **fields, "site": p.site.code, "capacity": capacity}
+
+
+def vm(v: Record, *, with_pool: bool) -> dict[str, Any]:
+    """A VM: what was asked, then what it has. `with_pool` for those who may know where it runs."""
+    addresses = [{"subnet": c.subnet.code, "address": str(c.address)} for c in v.claims]
+    size = {name: v.wanted[name] for name in ("vcpu", "memory_mib", "disk_gib")}
+    return {
+        **v.spec,
+        **_recorded(v),
+        "kind": v.kind,
+        "department": v.department.code,
+        "state": v.state,
+        "size": size,
+        "addresses": addresses,
+        "generation": v.generation,
+        "observed_generation": v.observed_generation,
+        "request": str(v.request_id),
+        "fault": {"code": v.fault_code, "detail": v.fault_detail} if v.fault_code else None,
+        **({"pool": v.pool.code} if with_pool else {}),
+    }
+
+
+def asked(r: Record, progress: Mapping[str, int]) -> dict[str, Any]:
+    """A request with how many of its resources are in each state."""
+    return {
+        **_recorded(r),
+        "kind": r.kind,
+        "department": r.department.code,
+        "state": r.state,
+        "count": len(r.items),
+        "asked_by": r.asked_by_name,
+        "progress": dict(progress),
+    }
+
+
+def token(t: Record) -> dict[str, Any]:
+    return {
+        **_recorded(t),
+        "name": t.name,
+        "role": t.role,
+        "department": t.department.code if t.department else None,
+        "expires_at": stamp(t.expires_at),
+        "revoked_at": stamp(t.revoked_at),
+    }
+
+
+def event(e: Record) -> dict[str, Any]:
+    fields = _fields(e, "action", "outcome", "target_kind", "target_name", "details")
+    who = {"name": e.actor_name, "role": e.actor_role}
+    return {"at": stamp(e.at), "actor": who, **fields, "request_id": e.trace}
+
+
+def balance(b: Record) -> dict[str, Any]:
+    return {"class": b.resource_class, **_fields(b, "limit", "used", "held", "left")}
+
+
+def answer(body: Mapping[str, Any], status: int = 200, *, version: int | None = None) -> Response:
+    """Return a JSON answer, with the ETag of a version where there is one."""
+    made = jsonify(body)
+    made.status_code = status
+    if version is not None:
+        made.headers["ETag"] = etag(version)
+    return made
+
+
+def created(body: Mapping[str, Any], endpoint: str, thing: Record, status: int = 201) -> Response:
+    """Return the answer to a create: `Location` says where the thing is read."""
+    made = answer(body, status, version=thing.version)
+    made.headers["Location"] = url_for(endpoint, ref=thing.id)
+    return made
+
+
+def page(found: Record, shape: Callable[[Record], Mapping[str, Any]]) -> Response:
+    """Return one page of a list with the links of RFC 8288."""
+    return _linked(found, [shape(item) for item in found.items])
+
+
+def _linked(found: Record, items: Iterable[Mapping[str, Any]]) -> Response:
+    made = jsonify({"items": list(items), "next": found.next, "previous": found.previous})
+    cursors = {"first": None, "next": found.next, "prev": found.previous}
+    links = [f'<{_here(cursor)}>; rel="{rel}"' for rel, cursor in cursors.items() if cursor or rel == "first"]
+    made.headers["Link"] = ", ".join(links)
+    return made
+
+
+def _here(cursor: str | None) -> str:
+    args = [(k, v) for k, v in request.args.items(multi=True) if k != "cursor"]
+    if cursor:
+        args.append(("cursor", cursor))
+    return request.path + ("?" + urlencode(args) if args else "")
+
+
+def _recorded(thing: Record) -> dict[str, Any]:
+    return {
+        "id": str(thing.id),
+        "created_at": stamp(thing.created_at),
+        "updated_at": stamp(thing.updated_at),
+        "version": thing.version,
+    }
+
+
+def _fields(thing: Record, *names: str) -> dict[str, Any]:
+    return {name: getattr(thing, name) for name in names}

@@ -1,0 +1,229 @@
+"""Bodies, paths and queries of the API. A kind's own spec is the body of its ask; unknown fields are refused."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from controlplane.kinds.vm import Code, DiskGib, MemoryMib, Vcpu, VmRebuild, VmSize, VmSpec
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Level = Annotated[int, Field(ge=1, le=4, description="MLPS level")]
+Limits = Annotated[
+    dict[str, Annotated[int, Field(ge=0, le=2**53)] | None],
+    Field(description="limit per class: vm, vcpu, memory_mib, disk_gib; null: unlimited"),
+]
+
+
+class Strict(BaseModel):
+    """A body or query in which nothing unknown may stand."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RefPath(BaseModel):
+    """An id, or a code where the thing has one."""
+
+    ref: str = Field(description="id or code")
+
+
+class IdPath(BaseModel):
+    """An id."""
+
+    ref: str = Field(description="id (UUID)")
+
+
+class WriteQuery(Strict):
+    """What may be said with any write."""
+
+    dry_run: Literal["true", "false"] = Field("false", description="do everything, return what it gives, undo it")
+
+
+class ListQuery(Strict):
+    """What may be said with any list."""
+
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = Field(None, description="`next` or `previous` of a page")
+    sort: str | None = Field(None, description="a field's name, with - before it for descending")
+    q: str | None = Field(None, description="any part of a name or code")
+
+
+class SiteQuery(ListQuery):
+    level: Literal["region", "prefecture", "county"] | None = None
+    parent: str | None = None
+
+
+class DepartmentQuery(ListQuery):
+    parent: str | None = None
+    site: str | None = None
+
+
+class SystemQuery(ListQuery):
+    department: str | None = None
+    mlps_level: str | None = None
+
+
+class VmQuery(ListQuery):
+    state: str | None = Field(None, description="one or more states, separated by commas")
+    department: str | None = None
+    system: str | None = None
+    pool: str | None = None
+    request: str | None = None
+
+
+class RequestQuery(Strict):
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = None
+    sort: str | None = None
+    department: str | None = None
+
+
+class PoolQuery(Strict):
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = None
+    sort: str | None = None
+    kind: str | None = None
+    site: str | None = None
+
+
+class InstantQuery(Strict):
+    at: AwareDatetime | None = Field(None, description="as of this instant; now where it is left out")
+
+
+class SiteBody(Strict):
+    code: Code
+    name: Text
+    name_en: Text
+    level: Literal["region", "prefecture", "county"]
+    parent: Code | None = None
+
+
+class DepartmentBody(Strict):
+    code: Code
+    name: Text
+    name_en: Text
+    site: Code
+    parent: Code | None = None
+    limits: Limits = Field(default_factory=dict)
+
+
+class DepartmentChange(Strict):
+    name: Text | None = None
+    name_en: Text | None = None
+
+
+class QuotaBody(Strict):
+    limits: Limits
+
+
+class Contact(Strict):
+    name: Text
+    phone: Text
+    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=200)]
+
+
+class SystemBody(Strict):
+    department: Code | None = Field(None, description="the caller's own where it is left out")
+    code: Code
+    name: Text
+    name_en: Text
+    mlps_level: Level
+    contact: Contact
+
+
+class SystemChange(Strict):
+    name: Text | None = None
+    name_en: Text | None = None
+    mlps_level: Level | None = None
+    contact: Contact | None = None
+
+
+class FlavorBody(Strict):
+    code: Code
+    name: Text
+    vcpu: Vcpu
+    memory_mib: MemoryMib
+    disk_gib: DiskGib
+
+
+class FlavorChange(Strict):
+    name: Text | None = None
+    offered: bool | None = None
+
+
+class ImageBody(Strict):
+    code: Code
+    name: Text
+    os: Text
+    min_disk_gib: int = Field(ge=1, le=65536)
+    source: str | None = Field(None, description="path that the hypervisor hosts can read")
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
+
+
+class ImageChange(Strict):
+    name: Text | None = None
+    offered: bool | None = None
+    source: str | None = None
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
+
+
+class SubnetBody(Strict):
+    code: Code
+    name: Text
+    site: Code
+    cidr: str = Field(description="IPv4 or IPv6 network, like 10.1.0.0/24")
+    gateway: str | None = None
+    dns: list[str] = Field(default_factory=list, max_length=4)
+    network: Text = Field(description="name of the hypervisors' network")
+    reserved: list[str] = Field(
+        default_factory=list, max_length=100, description="the centre's own use: a, a-b or CIDR"
+    )
+    excluded: list[str] = Field(default_factory=list, max_length=100, description="never used: a, a-b or CIDR")
+
+
+class SubnetChange(Strict):
+    name: Text | None = None
+    dns: list[str] | None = Field(None, max_length=4)
+
+
+class CapacityBody(Strict):
+    total: int | None = Field(None, ge=0, le=2**53, description="null: does not limit")
+    reserved: int = Field(0, ge=0)
+    ratio: Decimal = Field(Decimal(1), gt=0, le=1000, description="overcommit")
+
+
+class PoolBody(Strict):
+    code: Code
+    name: Text
+    kind: Text
+    site: Code
+    mlps_level: Level
+    driver: Text
+    connection: dict[str, Any] = Field(description="what the driver needs, for libvirt at least uri")
+    capacity: dict[str, CapacityBody]
+
+
+class PoolChange(Strict):
+    name: Text | None = None
+    accepting: bool | None = None
+    connection: dict[str, Any] | None = None
+    capacity: dict[str, CapacityBody] | None = None
+
+
+class VmBody(VmSpec):
+    department: Code | None = Field(None, description="the caller's own where it is left out")
+
+
+class VmsBody(Strict):
+    department: Code | None = Field(None, description="the caller's own where it is left out")
+    vms: list[VmSpec] = Field(min_length=1, max_length=1000)
+
+
+class TokenBody(Strict):
+    name: Text
+    department: Code | None = Field(None, description="left out: a token of the administrators")
+    expires_at: datetime | None = None
+
+
+__all__ = ["VmRebuild", "VmSize", "VmSpec"]

@@ -1,0 +1,48 @@
+// A part of a page marked data-live polls the server by htmx. While somebody points into it or has the focus
+// there, nothing may move: what is still there is renewed in its place (rows by position of their data-key),
+// and the whole is swapped as soon as the pointer and the focus are gone.
+const waiting = new WeakSet();
+
+function inUse(part) {
+  return part.matches(':hover') || part.contains(document.activeElement) || part.querySelector('details[open]');
+}
+
+function renewInPlace(part, html) {
+  const fresh = new DOMParser().parseFromString(html, 'text/html');
+  for (const old of part.querySelectorAll('[data-key]')) {
+    const renewed = fresh.querySelector(`[data-key="${CSS.escape(old.dataset.key)}"]`);
+    if (renewed && renewed.innerHTML !== old.innerHTML && !old.contains(document.activeElement)) {
+      old.innerHTML = renewed.innerHTML;
+    }
+  }
+}
+
+document.addEventListener('htmx:beforeRequest', (event) => {
+  if (document.hidden && event.target.matches('[data-live]')) event.preventDefault();
+});
+
+document.addEventListener('htmx:beforeSwap', (event) => {
+  const part = event.detail.requestConfig?.elt;
+  if (!part?.matches('[data-live]') || !event.detail.shouldSwap) return;
+  if (!inUse(part)) return;
+  event.detail.shouldSwap = false;
+  renewInPlace(part, event.detail.serverResponse);
+  waiting.add(part);
+});
+
+function release(event) {
+  const part = event.target.closest?.('[data-live]');
+  if (!part || !waiting.has(part)) return;
+  setTimeout(() => {
+    if (inUse(part)) return;
+    waiting.delete(part);
+    window.htmx.trigger(part, 'refresh');
+  }, 400);
+}
+
+document.addEventListener('pointerout', release);
+document.addEventListener('focusout', release);
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) return;
+  for (const part of document.querySelectorAll('[data-live]')) window.htmx?.trigger(part, 'refresh');
+});

@@ -1,0 +1,7 @@
+// What every page of the console has. Each module adds to pages that already read well without it.
+import './csrf.js';
+import './menus.js';
+import './copying.js';
+import './confirming.js';
+import './live.js';
+import './charts.js';

@@ -1,0 +1,72 @@
+"""One transaction a request: committed when the answer is good, rolled back when it is not or was only a dry run."""
+
+from flask import Flask, Response, g, jsonify, request
+
+from controlplane.db import Sessions
+from controlplane.services import idempotency
+from controlplane.services.idempotency import Answer
+from web import context
+
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_KEPT_HEADERS = ("Location", "ETag", "Content-Type")
+
+
+def init_app(app: Flask, sessions: Sessions) -> None:
+    """Open a session for every request of `app` and end its transaction with the answer."""
+
+    @app.before_request
+    def begin() -> None:
+        g.session = sessions()
+
+    @app.teardown_request
+    def close(_error: BaseException | None) -> None:
+        if "session" in g:
+            g.session.close()
+
+
+def init_idempotency(app: Flask) -> None:
+    """Answer repeats of a write with its first answer. To be called when it is known who asks."""
+
+    @app.before_request
+    def replay() -> Response | None:
+        key = request.headers.get("Idempotency-Key")
+        if key is None or request.method not in _WRITES or g.actor is None or context.dry_run():
+            return None
+        known = idempotency.earlier_answer(g.session, g.actor, key, _fingerprint())
+        if known is None:
+            g.idempotency_key = key
+            return None
+        answer = Response(known.body, known.status, known.headers)
+        answer.headers["Idempotent-Replayed"] = "true"
+        g.replayed = True
+        return answer
+
+    @app.after_request
+    def finish(answer: Response) -> Response:
+        return _finish(answer)
+
+
+def _finish(answer: Response) -> Response:
+    if "session" not in g or answer.status_code >= 400:
+        return answer
+    if request.method in _WRITES and context.dry_run():
+        return _would(answer)
+    key = g.get("idempotency_key")
+    if key and not g.get("replayed"):
+        headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
+        kept = Answer(answer.status_code, headers, answer.get_data(as_text=True))
+        idempotency.keep(g.session, g.actor, key, _fingerprint(), kept)
+    g.session.commit()
+    return answer
+
+
+def _would(answer: Response) -> Response:
+    """Return the answer to a dry run: the same body, marked, and no pointer to a thing that will not exist."""
+    g.session.rollback()
+    dry = jsonify({"dry_run": True, **(answer.get_json(silent=True) or {})})
+    dry.headers["Steppe-Dry-Run"] = "true"
+    return dry
+
+
+def _fingerprint() -> bytes:
+    return b"\n".join((request.method.encode(), request.full_path.encode(), request.get_data(cache=True)))
