@@ -175,9 +175,9 @@ def _wanted(order: MachineSpec, subnets: Sequence[Subnet], placed: Placed) -> di
 
 
 def _mac(resource: UUID, number: int) -> str:
-    """Derive a MAC address of the locally administered KVM range from the random end of the id, so it never changes."""
-    tail = ((resource.int & 0xFFFFFF) + number) & 0xFFFFFF
-    return f"52:54:00:{tail >> 16:02x}:{tail >> 8 & 0xFF:02x}:{tail & 0xFF:02x}"
+    """Derive a locally administered MAC address from the last 32, random, bits of the id, so it never changes."""
+    tail = ((resource.int & 0xFFFFFFFF) + number) & 0xFFFFFFFF
+    return ":".join(("52", "54", *(f"{byte:02x}" for byte in tail.to_bytes(4, "big"))))
 
 
 def _power(power: str, _session: Session, vm: Resource, _body: None) -> Change:

@@ -1,0 +1,190 @@
+"""A pool of machines in memory that fails when told to.
+
+The reconcile loop must survive a failure at every step: before the effect, after the effect but before the answer, and
+half way through. No real hypervisor fails on demand, so this one exists. It keeps the same contract and passes the same
+tests as the real drivers. Nodes are named and outlive the driver objects that look at them, as a real pool would.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import RLock
+from typing import Any, Literal
+from uuid import UUID
+
+from provisioners.contract import Machine, MachineSpec, Missing, Power, Rejected
+
+Step = Literal["observe", "create", "start", "stop", "reboot", "resize", "rebuild", "delete", "discover"]
+Moment = Literal["before", "half_way", "after"]
+
+
+@dataclass
+class _Node:
+    machines: dict[UUID, Machine] = field(default_factory=dict)
+    lock: RLock = field(default_factory=RLock)
+
+
+_NODES: defaultdict[tuple[str, str], _Node] = defaultdict(_Node)
+
+
+class _Fault:
+    """What happens to one call: nothing, or an error at one of its moments."""
+
+    def __init__(self, moment: Moment | None, error: Exception | None) -> None:
+        self._moment = moment
+        self._error = error
+
+    def at(self, moment: Moment) -> None:
+        if self._error is not None and moment == self._moment:
+            raise self._error
+
+
+class FakeDriver:
+    """Machines of one named node. Safe to use from several threads."""
+
+    def __init__(self, node: _Node) -> None:
+        self._node = node
+        self._faults: defaultdict[str, deque[_Fault]] = defaultdict(deque)
+        self.calls: list[tuple[Step, UUID | None]] = []
+
+    def fail_next(self, step: Step, error: Exception, *, after: bool = False, half_way: bool = False) -> None:
+        """Make the next call of `step` that has no fault yet raise `error`.
+
+        By default nothing has happened by then. With `half_way` a part has: create, rebuild and delete leave remains
+        (`complete` is false), a reboot has restarted nothing yet has stopped the machine. With `after` all of it has.
+        """
+        moment: Moment = "after" if after else "half_way" if half_way else "before"
+        with self._node.lock:
+            self._faults[step].append(_Fault(moment, error))
+
+    def put(self, machine: Machine) -> None:
+        """Let `machine` exist without an order, as somebody else would have made it."""
+        with self._node.lock:
+            self._node.machines[machine.id] = machine
+
+    def observe(self, ids: Collection[UUID]) -> dict[UUID, Machine]:
+        with self._call("observe", None):
+            return {id: self._node.machines[id] for id in ids if id in self._node.machines}
+
+    def create(self, spec: MachineSpec) -> None:
+        with self._call("create", spec.id) as fault:
+            found = self._node.machines.get(spec.id)
+            if found is None:
+                self.put(_remains(spec.id, spec.name))
+            fault.at("half_way")
+            if found is None or not found.complete:
+                self.put(_built(spec))
+            else:
+                self.put(replace(found, power=spec.power, **_label(spec)))
+
+    def start(self, spec: MachineSpec) -> None:
+        self._set_power("start", spec, "on")
+
+    def stop(self, spec: MachineSpec) -> None:
+        self._set_power("stop", spec, "off")
+
+    def reboot(self, spec: MachineSpec) -> None:
+        with self._call("reboot", spec.id) as fault:
+            found = self._find(spec.id)
+            if found.boots < spec.boots:
+                self.put(replace(found, power="off"))
+                fault.at("half_way")
+            self.put(replace(found, boots=max(found.boots, spec.boots), **_label(spec)))
+
+    def resize(self, spec: MachineSpec) -> None:
+        with self._call("resize", spec.id) as fault:
+            found = self._find(spec.id)
+            size: dict[str, Any] = {"vcpu": spec.vcpu, "memory_mib": spec.memory_mib, "disk_gib": spec.disk_gib}
+            if replace(found, **size) != found:
+                _must_be_off(found)
+            if spec.disk_gib < found.disk_gib:
+                raise Rejected("fake.disk_shrinks", f"the disk has {found.disk_gib} GiB, {spec.disk_gib} were asked")
+            self.put(replace(found, disk_gib=spec.disk_gib))
+            fault.at("half_way")
+            self.put(replace(found, **size, **_label(spec)))
+
+    def rebuild(self, spec: MachineSpec) -> None:
+        with self._call("rebuild", spec.id) as fault:
+            found = self._find(spec.id)
+            fresh: dict[str, Any] = {}
+            if found.builds < spec.builds:
+                _must_be_off(found)
+                self.put(replace(found, complete=False))
+                fault.at("half_way")
+                fresh = {"image": spec.image, "disk_gib": spec.disk_gib, "builds": spec.builds, "complete": True}
+            self.put(replace(found, **fresh, **_label(spec)))
+
+    def delete(self, machine: UUID) -> None:
+        with self._call("delete", machine) as fault:
+            if machine not in self._node.machines:
+                raise Missing(f"no machine {machine}")
+            self.put(replace(self._node.machines[machine], power="off", complete=False))
+            fault.at("half_way")
+            del self._node.machines[machine]
+
+    def discover(self) -> list[Machine]:
+        with self._call("discover", None):
+            return list(self._node.machines.values())
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _set_power(self, step: Step, spec: MachineSpec, power: Power) -> None:
+        with self._call(step, spec.id):
+            self.put(replace(self._find(spec.id), power=power, **_label(spec)))
+
+    def _find(self, machine: UUID) -> Machine:
+        """Remains without a machine are Missing to every order but create and delete."""
+        found = self._node.machines.get(machine)
+        if found is None or found.vcpu == 0:
+            raise Missing(f"no machine {machine}")
+        return found
+
+    @contextmanager
+    def _call(self, step: Step, machine: UUID | None) -> Iterator[_Fault]:
+        with self._node.lock:
+            self.calls.append((step, machine))
+            fault = self._faults[step].popleft() if self._faults[step] else _Fault(None, None)
+            fault.at("before")
+            yield fault
+            fault.at("after")
+
+
+def connect(connection: Mapping[str, Any], state_dir: Path) -> FakeDriver:
+    """Return a driver of the node `connection["node"]` (`default` where it names none) among those of `state_dir`."""
+    return FakeDriver(_NODES[str(state_dir), str(connection.get("node", "default"))])
+
+
+def _remains(machine: UUID, name: str) -> Machine:
+    return Machine(machine, name, power="off", vcpu=0, memory_mib=0, disk_gib=0, image="", complete=False)
+
+
+def _built(spec: MachineSpec) -> Machine:
+    return Machine(
+        id=spec.id,
+        power=spec.power,
+        vcpu=spec.vcpu,
+        memory_mib=spec.memory_mib,
+        disk_gib=spec.disk_gib,
+        image=spec.image,
+        boots=spec.boots,
+        builds=spec.builds,
+        **_label(spec),
+    )
+
+
+def _label(spec: MachineSpec) -> dict[str, Any]:
+    """What every order writes down, whatever else it does."""
+    return {
+        "name": spec.name,
+        "generation": spec.generation,
+        "department": spec.department,
+        "system": spec.system,
+    }
+
+
+def _must_be_off(found: Machine) -> None:
+    if found.power == "on":
+        raise Rejected("fake.not_off", f"{found.name} is running; power it off first")

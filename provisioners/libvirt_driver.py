@@ -1,0 +1,261 @@
+"""Machines on one hypervisor, through libvirt.
+
+The same code drives `qemu:///system` and libvirt's in-memory `test://` nodes; only `connect` tells them apart. A
+machine is made volumes first and domain last, and unmade volumes first and domain last: at every moment in between,
+either nothing is there, or what is there carries the machine's id and shows up as incomplete.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import libvirt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from provisioners import libvirt_xml as xml
+from provisioners.contract import Machine, MachineSpec, Missing, Power, Rejected
+from provisioners.libvirt_link import Link
+from provisioners.libvirt_look import FEW, Hands, find, list_all, look_up, machine_of, machines, owners
+from provisioners.libvirt_node import NodeFiles, NodeShape, with_power
+from provisioners.libvirt_volumes import Volumes
+
+_LOCKS = 64
+_NAME = "^[^/\x00-\x1f]+$"
+_UNDEFINE = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+
+
+class NodeSize(BaseModel):
+    """How large a simulated hypervisor is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cpus: int = Field(default=64, gt=0)
+    memory_mib: int = Field(default=524_288, gt=0)
+
+
+class Connection(BaseModel):
+    """What a pool's record says about its hypervisor.
+
+    `network`: the libvirt network that every address of the pool is on; without it each address names its own.
+    `shutdown_seconds`: how long a guest may take to shut down before it is switched off.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    uri: str
+    network: str | None = Field(default=None, pattern=_NAME)
+    storage_pool: str = Field(default="default", pattern=_NAME)
+    virt_type: str = Field(default="kvm", pattern="^(kvm|qemu)$")
+    node: NodeSize = NodeSize()
+    shutdown_seconds: float = Field(default=30, ge=0)
+
+
+class LibvirtDriver:
+    """The machines of one hypervisor. `node` keeps the state of a simulated one and is None for a real one, which
+    keeps its own."""
+
+    def __init__(self, settings: Connection, node: NodeFiles | None) -> None:
+        self._settings = settings
+        self._node = node
+        self._domain_type = "test" if node else settings.virt_type
+        self._link = Link(node.open if node else lambda: settings.uri)
+        self._locks = tuple(Lock() for _ in range(_LOCKS))
+
+    def observe(self, ids: Collection[UUID]) -> dict[UUID, Machine]:
+        wanted = set(ids)
+        with self._hands() as hands:
+            look = look_up if len(wanted) <= FEW else list_all
+            domains, volumes = look(hands, wanted)
+            found = {machine: xml.remains(machine) for machine in wanted & owners(volumes)}
+            return found | {m.id: m for m in machines(domains, volumes) if m.id in wanted}
+
+    def discover(self) -> list[Machine]:
+        with self._hands() as hands:
+            domains, volumes = list_all(hands, None)
+            found = {machine: xml.remains(machine) for machine in owners(volumes)}
+            return list((found | {m.id: m for m in machines(domains, volumes)}).values())
+
+    def create(self, spec: MachineSpec) -> None:
+        with self._changing(spec.id) as hands:
+            domain = find(hands, spec.id)
+            if domain is None:
+                disk, seed = hands.volumes.disk(spec), hands.volumes.seed(spec)
+                around = xml.Surroundings(self._domain_type, disk, seed, self._settings.network)
+                domain = hands.connection.defineXML(xml.domain_xml(spec, around))
+            else:
+                _write_down(domain, spec, **_complete(hands, spec))
+            self._set_power(domain, spec.power)
+
+    def start(self, spec: MachineSpec) -> None:
+        with self._ordering(spec) as (_hands, domain, _found):
+            self._set_power(domain, "on")
+            _write_down(domain, spec)
+
+    def stop(self, spec: MachineSpec) -> None:
+        with self._ordering(spec) as (_hands, domain, _found):
+            self._set_power(domain, "off")
+            _write_down(domain, spec)
+
+    def reboot(self, spec: MachineSpec) -> None:
+        """Shut down and start again: what a guest does with a request to reboot cannot be seen from here."""
+        with self._ordering(spec) as (_hands, domain, found):
+            if found.boots < spec.boots and domain.isActive():
+                self._set_power(domain, "off")
+                self._set_power(domain, "on")
+            _write_down(domain, spec, boots=max(found.boots, spec.boots))
+
+    def resize(self, spec: MachineSpec) -> None:
+        with self._ordering(spec) as (hands, domain, found):
+            size = replace(found, vcpu=spec.vcpu, memory_mib=spec.memory_mib, disk_gib=spec.disk_gib)
+            if size == found:
+                _write_down(domain, spec)
+                return
+            _must_be_off(domain)
+            hands.volumes.grow(spec)
+            label = _merged(spec, found, disk_gib=spec.disk_gib)
+            hands.connection.defineXML(xml.resized_xml(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), label))
+
+    def rebuild(self, spec: MachineSpec) -> None:
+        with self._ordering(spec) as (hands, domain, found):
+            if found.builds >= spec.builds:
+                _write_down(domain, spec)
+                return
+            _must_be_off(domain)
+            hands.volumes.fresh_disk(spec)
+            hands.volumes.seed(spec)
+            _write_down(domain, spec, builds=spec.builds, image=spec.image, disk_gib=spec.disk_gib)
+
+    def delete(self, machine: UUID) -> None:
+        with self._changing(machine) as hands:
+            domain = find(hands, machine)
+            if domain is not None and domain.isActive():
+                _settle(domain, domain.destroy, active=False)
+            cleared = hands.volumes.clear(machine)
+            if domain is not None:
+                domain.undefineFlags(_UNDEFINE)
+            elif not cleared:
+                raise Missing(f"no machine {machine}")
+
+    def close(self) -> None:
+        self._link.close()
+        if self._node:
+            self._node.close()
+
+    @contextmanager
+    def _hands(self) -> Iterator[Hands]:
+        with self._link.calls() as connection:
+            yield Hands(connection, Volumes(connection, self._settings.storage_pool, keeps_bytes=self._node is None))
+
+    @contextmanager
+    def _changing(self, machine: UUID) -> Iterator[Hands]:
+        """One change to a machine at a time; whatever it came to is kept where the hypervisor would forget it."""
+        with self._locks[machine.int % _LOCKS], self._hands() as hands:
+            try:
+                yield hands
+            finally:
+                if self._node:
+                    _keep(self._node, hands, machine)
+
+    @contextmanager
+    def _ordering(self, spec: MachineSpec) -> Iterator[tuple[Hands, libvirt.virDomain, Machine]]:
+        with self._changing(spec.id) as hands:
+            domain = find(hands, spec.id)
+            if domain is None:
+                raise Missing(f"no machine {spec.id}")
+            _, volumes = look_up(hands, {spec.id})
+            yield hands, domain, machine_of(domain, volumes)
+
+    def _set_power(self, domain: libvirt.virDomain, power: Power) -> None:
+        if domain.isActive() == (power == "on"):
+            return
+        if power == "on":
+            _settle(domain, domain.create, active=True)
+            return
+        with suppress(libvirt.libvirtError):
+            domain.shutdown()
+            _wait_until_off(domain, self._settings.shutdown_seconds)
+        if domain.isActive():
+            _settle(domain, domain.destroy, active=False)
+
+
+def connect(connection: Mapping[str, Any], state_dir: Path) -> LibvirtDriver:
+    """Return the driver of a hypervisor; `connection` has the keys of `Connection`.
+
+    A `test:///name` node is kept under `state_dir`; `node` gives its size. Raises Rejected on a wrong key or value.
+    """
+    try:
+        settings = Connection.model_validate(dict(connection))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise Rejected("libvirt.bad_connection", wrong) from error
+    uri = urlsplit(settings.uri)
+    if uri.scheme != "test":
+        return LibvirtDriver(settings, None)
+    name = uri.path.strip("/")
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise Rejected("libvirt.bad_connection", f"a test node is named like test:///hv-01, not {settings.uri}")
+    size = settings.node
+    shape = NodeShape(size.cpus, size.memory_mib, settings.network or "default", settings.storage_pool)
+    return LibvirtDriver(settings, NodeFiles(state_dir / "libvirt" / name, shape))
+
+
+def _complete(hands: Hands, spec: MachineSpec) -> dict[str, Any]:
+    """Give a machine back the volumes that it has lost; return what became new by it. A disk that is there stays."""
+    done: dict[str, Any] = {}
+    if hands.volumes.find(xml.disk_volume(spec.id)) is None:
+        hands.volumes.fresh_disk(spec)
+        done = {"image": spec.image, "disk_gib": spec.disk_gib}
+    if hands.volumes.find(xml.seed_volume(spec.id)) is None:
+        hands.volumes.seed(spec)
+    return done
+
+
+def _merged(spec: MachineSpec, found: Machine, **done: Any) -> MachineSpec:
+    """Return the spec with what the machine has in place of what this order does not do."""
+    kept = {"image": found.image, "boots": found.boots, "builds": found.builds, "disk_gib": found.disk_gib}
+    return replace(spec, **{**kept, **done})
+
+
+def _write_down(domain: libvirt.virDomain, spec: MachineSpec, **done: Any) -> None:
+    """Label the machine with whose it is and the generation that was ordered, and with what this order has `done`."""
+    found = xml.machine(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), "off", complete=True)
+    label = xml.label_xml(_merged(spec, found, **done))
+    element = libvirt.VIR_DOMAIN_METADATA_ELEMENT
+    domain.setMetadata(element, label, xml.PREFIX, xml.NAMESPACE, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+
+
+def _settle(domain: libvirt.virDomain, act: Callable[[], Any], *, active: bool) -> None:
+    """Act, and take a refusal for success where somebody else was faster: the domain is as it should be."""
+    try:
+        act()
+    except libvirt.libvirtError:
+        if domain.isActive() != active:
+            raise
+
+
+def _wait_until_off(domain: libvirt.virDomain, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while domain.isActive() and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+def _must_be_off(domain: libvirt.virDomain) -> None:
+    if domain.isActive():
+        raise Rejected("libvirt.not_off", f"{domain.name()} is running; power it off first")
+
+
+def _keep(node: NodeFiles, hands: Hands, machine: UUID) -> None:
+    """Volumes go first: a domain is never kept without them."""
+    for name, definition in hands.volumes.definitions(machine).items():
+        node.write("volumes", name, definition)
+    domain = find(hands, machine)
+    text = None
+    if domain is not None:
+        text = with_power(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), bool(domain.isActive()))
+    node.write("domains", str(machine), text)

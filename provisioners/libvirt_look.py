@@ -1,0 +1,72 @@
+"""Finding machines on one hypervisor.
+
+What is there is read in two ways that give the same answer: machine by machine, whose cost does not depend on how full
+the hypervisor is, and all at once, whose number of calls does not depend on how many are asked about.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import libvirt
+
+from provisioners import libvirt_xml as xml
+from provisioners.contract import Machine, Power
+from provisioners.libvirt_volumes import Volumes
+
+# Up to here, looking each machine up costs less than listing all that a full hypervisor has.
+FEW = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What an order works with: the connection and the pool's volumes."""
+
+    connection: libvirt.virConnect
+    volumes: Volumes
+
+
+def find(hands: Hands, machine: UUID) -> libvirt.virDomain | None:
+    try:
+        return hands.connection.lookupByUUID(machine.bytes)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+            raise
+        return None
+
+
+def look_up(hands: Hands, wanted: Collection[UUID]) -> tuple[list[libvirt.virDomain], set[str]]:
+    """Three calls per machine, however many others there are."""
+    domains = [domain for machine in wanted if (domain := find(hands, machine)) is not None]
+    names = (name for machine in wanted for name in (xml.disk_volume(machine), xml.seed_volume(machine)))
+    return domains, {name for name in names if hands.volumes.find(name) is not None}
+
+
+def list_all(hands: Hands, wanted: Collection[UUID] | None) -> tuple[list[libvirt.virDomain], set[str]]:
+    """Two calls in all. `wanted` None: every domain."""
+    volumes = hands.volumes.names()
+    domains = hands.connection.listAllDomains()
+    return [d for d in domains if wanted is None or UUID(bytes=d.UUID()) in wanted], volumes
+
+
+def owners(volumes: Collection[str]) -> set[UUID]:
+    return {owner for volume in volumes if (owner := xml.volume_owner(volume)) is not None}
+
+
+def machines(domains: Collection[libvirt.virDomain], volumes: Collection[str]) -> Iterator[Machine]:
+    for domain in domains:
+        try:
+            yield machine_of(domain, volumes)
+        except libvirt.libvirtError as error:
+            # Deleted since it was listed: then it does not exist.
+            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                raise
+
+
+def machine_of(domain: libvirt.virDomain, volumes: Collection[str]) -> Machine:
+    """The definition is the one kept for the next start: what we write down goes there. A domain's id is that of its
+    run, known since it was looked up; -1 is off."""
+    machine = UUID(bytes=domain.UUID())
+    complete = xml.disk_volume(machine) in volumes and xml.seed_volume(machine) in volumes
+    power: Power = "off" if domain.ID() == -1 else "on"
+    return xml.machine(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), power, complete)

@@ -1,0 +1,226 @@
+"""Between our frozen specs and libvirt's XML.
+
+Pure, so that what a hypervisor is told can be tested without one. Names reach XML through a builder alone: a
+department may call a machine `</domain>` and gets a machine of that name. Everything that a machine of ours owns is
+named from its id, so a repeated order finds what the last try made, and remains can be told from other people's things.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from lxml import etree
+from lxml.builder import ElementMaker  # type: ignore[import-not-found]
+
+from provisioners.contract import Machine, MachineSpec, Nic, Power, Rejected
+
+NAMESPACE = "urn:steppe:machine:1"
+PREFIX = "steppe"
+GIB = 1024**3
+
+E = ElementMaker()
+_LABEL = ElementMaker(namespace=NAMESPACE, nsmap={PREFIX: NAMESPACE})
+_VOLUME = re.compile(r"steppe-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(?:disk\.qcow2|seed\.iso|probe\.qcow2)")
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_NOT_IN_NAMES = re.compile(r"[/\s\x7f]+")
+# A guest of a real processor should see it; an emulated one has none to see.
+_CPU: Mapping[str, Mapping[str, str]] = {"kvm": {"mode": "host-model"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a machine's XML needs to know of its hypervisor: domain type (`kvm`, `qemu`, `test`), the paths of its two
+    volumes, and the one network that all its addresses are on (None: the network that each address names)."""
+
+    domain_type: str
+    disk: str
+    seed: str
+    network: str | None = None
+
+
+def disk_volume(machine: UUID) -> str:
+    return f"steppe-{machine}-disk.qcow2"
+
+
+def seed_volume(machine: UUID) -> str:
+    return f"steppe-{machine}-seed.iso"
+
+
+def probe_volume(machine: UUID) -> str:
+    """A volume that is there for the moment of finding out whether an image is."""
+    return f"steppe-{machine}-probe.qcow2"
+
+
+def image_volume(image: str) -> str:
+    return f"{image}.qcow2"
+
+
+def volume_owner(volume: str) -> UUID | None:
+    """Return the machine that a volume belongs to, None where it is no volume of ours."""
+    match = _VOLUME.fullmatch(volume)
+    return UUID(match[1]) if match else None
+
+
+def domain_name(spec: MachineSpec) -> str:
+    """Return a name that a person recognizes and no other machine has.
+
+    The last digits of the id are taken: the first ones of a UUIDv7 are a clock, and machines that were asked for in
+    the same minute share them.
+    """
+    return f"{_NOT_IN_NAMES.sub('-', spec.name)[:48]}-{spec.id.hex[-8:]}"
+
+
+def domain_xml(spec: MachineSpec, around: Surroundings) -> str:
+    """Return the definition of the machine. Raises Rejected where a name of the spec cannot be written in XML."""
+    label = _label(spec)
+    domain = E.domain(
+        E.name(domain_name(spec)),
+        E.uuid(str(spec.id)),
+        E.metadata(label),
+        E.memory(str(spec.memory_mib), unit="MiB"),
+        E.vcpu(str(spec.vcpu)),
+        E.os(E.type("hvm", arch="x86_64", machine="q35"), E.boot(dev="hd")),
+        E.features(E.acpi(), E.apic()),
+        *(E.cpu(dict(cpu)) for cpu in [_CPU.get(around.domain_type)] if cpu),
+        E.clock(offset="utc"),
+        E.on_poweroff("destroy"),
+        E.on_reboot("restart"),
+        E.on_crash("destroy"),
+        _devices(spec, around),
+        type=around.domain_type,
+    )
+    return etree.tostring(domain, encoding="unicode")
+
+
+def _devices(spec: MachineSpec, around: Surroundings) -> Any:
+    """Volumes go by path, not by pool and name: AppArmor's profile maker resolves paths alone."""
+    cards: dict[str, Nic] = {}
+    for nic in spec.nics:
+        cards.setdefault(nic.mac, nic)
+    return E.devices(
+        E.disk(
+            E.driver(name="qemu", type="qcow2", discard="unmap"),
+            E.source(file=around.disk),
+            E.target(dev="vda", bus="virtio"),
+            type="file",
+            device="disk",
+        ),
+        E.disk(
+            E.driver(name="qemu", type="raw"),
+            E.source(file=around.seed),
+            E.target(dev="sda", bus="sata"),
+            E.readonly(),
+            type="file",
+            device="cdrom",
+        ),
+        *(
+            E.interface(
+                E.mac(address=nic.mac),
+                E.source(network=around.network or nic.network),
+                E.model(type="virtio"),
+                type="network",
+            )
+            for nic in cards.values()
+        ),
+        E.serial(E.target(port="0"), type="pty"),
+        E.console(E.target(type="serial", port="0"), type="pty"),
+        E.channel(E.target(type="virtio", name="org.qemu.guest_agent.0"), type="unix"),
+        E.graphics(type="vnc", port="-1", autoport="yes", listen="127.0.0.1"),
+        E.video(E.model(type="virtio")),
+        E.rng(E.backend("/dev/urandom", model="random"), model="virtio"),
+    )
+
+
+def volume_xml(name: str, capacity: int, form: str, backing: str | None = None) -> str:
+    """Return the definition of a sparse volume of `capacity` bytes in format `form`, upon the file `backing`."""
+    volume = E.volume(
+        E.name(name),
+        E.capacity(str(capacity), unit="bytes"),
+        E.allocation("0", unit="bytes"),
+        E.target(E.format(type=form)),
+    )
+    if backing is not None:
+        volume.append(E.backingStore(E.path(backing), E.format(type="qcow2")))
+    return etree.tostring(volume, encoding="unicode")
+
+
+def backing_path(volume: str) -> str | None:
+    """Return the path of the file that a volume, given by its XML, lies upon."""
+    return etree.fromstring(volume).findtext("backingStore/path")
+
+
+def label_xml(spec: MachineSpec) -> str:
+    """Return what is written down about a machine on the machine itself. Raises Rejected as domain_xml does.
+
+    Without our namespace: libvirt puts it on, and refuses an element that has it.
+    """
+    return etree.tostring(E.machine(_facts(spec)), encoding="unicode")
+
+
+def _label(spec: MachineSpec) -> Any:
+    return _LABEL.machine(_facts(spec))
+
+
+def _facts(spec: MachineSpec) -> dict[str, str]:
+    texts = {"name": spec.name, "department": spec.department, "system": spec.system, "image": spec.image}
+    for key, text in texts.items():
+        if _NOT_XML.search(text):
+            raise Rejected("libvirt.bad_text", f"the {key} of machine {spec.id} has control characters")
+    numbers = {
+        "generation": spec.generation,
+        "boots": spec.boots,
+        "builds": spec.builds,
+        "disk_gib": spec.disk_gib,
+    }
+    return {**texts, **{key: str(number) for key, number in numbers.items()}}
+
+
+def resized_xml(domain: str, spec: MachineSpec) -> str:
+    """Return the definition `domain` with the spec's vcpu, memory and label, and all else (addresses that libvirt
+    gave to devices, changes by hand) as it was."""
+    root = etree.fromstring(domain)
+    for path, text in (("memory", spec.memory_mib), ("currentMemory", spec.memory_mib), ("vcpu", spec.vcpu)):
+        element = root.find(path)
+        if element is not None:
+            element.text = str(text)
+            if path != "vcpu":
+                element.set("unit", "MiB")
+    metadata = root.find("metadata")
+    if metadata is None:
+        metadata = etree.SubElement(root, "metadata")
+    for old in metadata.findall(f"{{{NAMESPACE}}}machine"):
+        metadata.remove(old)
+    metadata.append(_label(spec))
+    return etree.tostring(root, encoding="unicode")
+
+
+def machine(domain: str, power: Power, complete: bool) -> Machine:
+    """Return the machine that the definition `domain` describes.
+
+    One without our label is somebody else's: it goes by its domain name and its disk and image are unknown (0, "").
+    """
+    root = etree.fromstring(domain)
+    label = root.find(f"metadata/{{{NAMESPACE}}}machine")
+    found: Mapping[str, str] = {} if label is None else {str(k): str(v) for k, v in label.attrib.items()}
+    return Machine(
+        id=UUID(root.findtext("uuid", "")),
+        name=found.get("name") or str(root.findtext("name", "")),
+        power=power,
+        vcpu=int(root.findtext("vcpu", "0")),
+        memory_mib=int(root.findtext("memory", "0")) // 1024,
+        disk_gib=int(found.get("disk_gib", "0")),
+        image=found.get("image", ""),
+        generation=int(found.get("generation", "0")),
+        boots=int(found.get("boots", "0")),
+        builds=int(found.get("builds", "0")),
+        department=found.get("department"),
+        system=found.get("system"),
+        complete=complete or label is None,
+    )
+
+
+def remains(machine: UUID) -> Machine:
+    """Return what is to be said of a machine of which only volumes are left."""
+    return Machine(machine, name="", power="off", vcpu=0, memory_mib=0, disk_gib=0, image="", complete=False)

@@ -1,0 +1,132 @@
+"""Labs for the contract suite: one pool per driver, and what only somebody outside the contract can do to it.
+
+A lab can break things the way the world does (a domain gone from under its volumes, a stranger's machine) and open the
+pool anew, so that the suite itself speaks of nothing but the contract.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+from provisioners.contract import Machine, MachineDriver, MachineSpec, Nic
+from provisioners.fake_driver import FakeDriver
+from provisioners.libvirt_xml import disk_volume
+from provisioners.registry import connect
+
+
+def a_machine(**changes: Any) -> MachineSpec:
+    """Return the spec of a small machine with an address of each family and an id of its own."""
+    spec = MachineSpec(
+        id=uuid4(),
+        name="门户-web-1",
+        department="dsj",
+        system="portal",
+        generation=1,
+        vcpu=2,
+        memory_mib=2048,
+        disk_gib=20,
+        image="debian-12",
+        nics=(
+            Nic("52:54:00:00:00:01", "gov", "10.20.0.5", 24, "10.20.0.1", ("10.20.0.53",)),
+            Nic("52:54:00:00:00:01", "gov", "fd20::5", 64, "fd20::1", ("fd20::53",)),
+        ),
+        ssh_keys=("ssh-ed25519 AAAA someone@here",),
+    )
+    return replace(spec, **changes)
+
+
+class Lab(Protocol):
+    """A pool under test. `simulated`: it is cheap enough for hundreds of machines."""
+
+    driver: MachineDriver
+    simulated: bool
+
+    def reopen(self) -> None:
+        """Open the pool as a process that has just started would."""
+
+    def leave_remains(self, spec: MachineSpec) -> None:
+        """Bring about what a create leaves that died before it defined the machine."""
+
+    def lose_disk(self, spec: MachineSpec) -> None:
+        """Take the disk away from a machine that is there."""
+
+    def put_foreign(self, machine: UUID, name: str) -> None:
+        """Let a running machine of 3 vCPU and 512 MiB exist that Steppe never made."""
+
+
+class FakeLab:
+    simulated = True
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self.reopen()
+
+    def reopen(self) -> None:
+        driver = connect("fake", {"node": "hv-01"}, self._state_dir)
+        assert isinstance(driver, FakeDriver)
+        self.driver = driver
+
+    def leave_remains(self, spec: MachineSpec) -> None:
+        self.driver.put(Machine(spec.id, spec.name, "off", 0, 0, 0, "", complete=False))
+
+    def lose_disk(self, spec: MachineSpec) -> None:
+        self.driver.put(replace(self.driver.observe([spec.id])[spec.id], complete=False))
+
+    def put_foreign(self, machine: UUID, name: str) -> None:
+        self.driver.put(Machine(machine, name, "on", 3, 512, 0, ""))
+
+
+FOREIGN_DOMAIN = """
+<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>
+  <name>{name}</name><uuid>{id}</uuid><memory unit='MiB'>512</memory><vcpu>3</vcpu>
+  <os><type arch='x86_64'>hvm</type></os><test:runstate>1</test:runstate>
+</domain>
+"""
+
+
+class LibvirtTestLab:
+    simulated = True
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self.files = state_dir / "libvirt" / "hv-01"
+        self.driver = self._connect()
+
+    def reopen(self) -> None:
+        self.driver.close()
+        self.driver = self._connect()
+
+    def leave_remains(self, spec: MachineSpec) -> None:
+        self.driver.create(spec)
+        self.driver.close()
+        (self.files / "domains" / f"{spec.id}.xml").unlink()
+        self.driver = self._connect()
+
+    def lose_disk(self, spec: MachineSpec) -> None:
+        self.driver.close()
+        (self.files / "volumes" / f"{disk_volume(spec.id)}.xml").unlink()
+        self.driver = self._connect()
+
+    def put_foreign(self, machine: UUID, name: str) -> None:
+        self.driver.observe([machine])
+        self.driver.close()
+        (self.files / "domains" / "foreign.xml").write_text(FOREIGN_DOMAIN.format(name=name, id=machine))
+        self.driver = self._connect()
+
+    def _connect(self) -> MachineDriver:
+        return connect("libvirt", simulated_node("hv-01"), self._state_dir)
+
+
+def simulated_node(name: str) -> dict[str, Any]:
+    """Return the connection of a simulated hypervisor."""
+    return {
+        "uri": f"test:///{name}",
+        "node": {"cpus": 64, "memory_mib": 524_288},
+        "network": "default",
+        "storage_pool": "default",
+    }
+
+
+LABS: Mapping[str, Callable[[Path], Lab]] = {"fake": FakeLab, "libvirt-test": LibvirtTestLab}
