@@ -3,7 +3,7 @@
 Heartbeats, retries and the recovery of jobs whose worker died are procrastinate's.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -12,10 +12,11 @@ from procrastinate.jobs import Job
 
 from controlplane import jobs
 from controlplane.bootstrap import Installation
-from controlplane.db import APP_ROLE
+from controlplane.db import APP_ROLE, transaction
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.resource import park, reconcile
 from controlplane.reconcile.sweep import sweep
+from controlplane.services import idempotency
 from provisioners.contract import Unreachable
 
 STALLED_AFTER = timedelta(seconds=30)
@@ -79,6 +80,12 @@ def make_app(installation: Installation, drivers: Drivers) -> App:
     async def forget_old_jobs(context: JobContext, timestamp: int) -> None:
         await context.app.job_manager.delete_old_jobs(nb_hours=72)
         log.info("forgot finished jobs of before three days ago", timestamp=timestamp)
+
+    @app.periodic(cron="27 * * * *")
+    @app.task(name="forget_old_answers", queue=jobs.SWEEP, queueing_lock="forget_old_answers")
+    def forget_old_answers(timestamp: int) -> None:
+        with transaction(sessions) as session:
+            idempotency.forget_old(session, datetime.fromtimestamp(timestamp, UTC))
 
     return app
 

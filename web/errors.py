@@ -90,5 +90,8 @@ def _problem(status: int, code: str, title: str, detail: str, **more: Any) -> Re
 
 
 def _page(status: int, code: str, happened: str, rows: Any = None) -> Response:
+    # The page reads names for its frame, which a transaction that failed would not give.
+    if "session" in g:
+        g.session.rollback()
     page = render_template("error.html", status=status, code=code, happened=happened, rows=rows)
     return make_response(page, status)

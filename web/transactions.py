@@ -3,11 +3,13 @@
 from flask import Flask, Response, g, jsonify, request
 
 from controlplane.db import Sessions
+from controlplane.errors import Invalid
 from controlplane.services import idempotency
 from controlplane.services.idempotency import Answer
 from web import context
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_SECRET = frozenset({"tokens.create"})
 _KEPT_HEADERS = ("Location", "ETag", "Content-Type")
 
 
@@ -32,6 +34,8 @@ def init_idempotency(app: Flask) -> None:
         key = request.headers.get("Idempotency-Key")
         if key is None or request.method not in _WRITES or g.actor is None or context.dry_run():
             return None
+        if request.endpoint in _SECRET:
+            raise Invalid(field="Idempotency-Key", reason="the answer holds a secret, which is never kept")
         known = idempotency.earlier_answer(g.session, g.actor, key, _fingerprint())
         if known is None:
             g.idempotency_key = key
