@@ -48,6 +48,18 @@ image = _group("image", "Operating systems to start from.")
 subnet = _group("subnet", "Addresses to give out.")
 
 
+@site.command("create")
+@click.argument("code")
+@click.option("--name", required=True)
+@click.option("--name-en", required=True)
+@click.option("--level", type=click.Choice(["region", "prefecture", "county"]), required=True)
+@click.option("--parent", help="Code of the site above it.")
+@with_session
+def create_site(session: Session, **values: Any) -> None:
+    """Create a site."""
+    click.echo(f"created {service.create_site(session, operator(), values).id}")
+
+
 @flavor.command("create")
 @click.argument("code")
 @click.option("--name", required=True)
