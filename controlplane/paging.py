@@ -89,7 +89,18 @@ def _decode(cursor: str, sort: str, column: InstrumentedAttribute[Any]) -> tuple
         if of_sort != sort:
             raise BadCursor
         python_type = column.type.python_type
-        typed = datetime.fromisoformat(value) if python_type is datetime else python_type(value)
-        return bool(backwards), tuple_(typed, UUID(unique))
-    except (ValueError, TypeError, binascii.Error) as error:
+        typed = datetime.fromisoformat(value) if python_type is datetime else value
+        if type(backwards) is not bool or type(typed) is not python_type or not _storable(typed):
+            raise BadCursor
+        return backwards, tuple_(typed, UUID(unique))
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError, binascii.Error) as error:
         raise BadCursor from error
+
+
+def _storable(value: Any) -> bool:
+    """Tell whether a column could hold `value`: text without NUL or half a surrogate pair, 4 bytes, a zoned time."""
+    if isinstance(value, str):
+        return "\0" not in value and value == value.encode("utf-8", "replace").decode()
+    if isinstance(value, int):
+        return -(2**31) <= value < 2**31
+    return not isinstance(value, datetime) or value.tzinfo is not None

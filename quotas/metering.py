@@ -42,9 +42,7 @@ def balances(session: Session, owners: Sequence[UUID]) -> dict[UUID, list[Balanc
     """Return the accounts of each owner, by class."""
     a = accounts.c
     rows = session.execute(
-        select(a.owner, a.resource_class, a.limit, a.used, a.held)
-        .where(a.owner.in_(owners))
-        .order_by(a.resource_class)
+        select(a.owner, a.resource_class, a.limit, a.used, a.held).where(a.owner.in_(owners)).order_by(a.resource_class)
     )
     found: dict[UUID, list[Balance]] = defaultdict(list)
     for row in rows:

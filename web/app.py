@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 from flask import Flask, Response, g, request
 from flask_openapi3 import Info, OpenAPI
-from flask_wtf import CSRFProtect
 from uuid6 import uuid7
 
 from controlplane import bootstrap, doctor
@@ -16,14 +15,16 @@ from controlplane.bootstrap import Installation
 from controlplane.db import make_engine, make_sessions
 from controlplane.secrets import secret_key
 from controlplane.settings import Settings, settings
-from web import api, auth, console, docs, errors, health, transactions
+from web import api, auth, console, docs, errors, health, intake, transactions
 from web.language import init_app as init_language
+from web.shapes import Problem
 
 CONTENT_SECURITY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
 )
 LARGEST_BODY = 32 * 1024 * 1024
+_ASSETS = frozenset({"static", "docs.static"})
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ def create_app(installation: Installation) -> OpenAPI:
         security_schemes={"token": {"type": "http", "scheme": "bearer"}},
         doc_ui=False,
         validation_error_callback=errors.invalid_body,
+        validation_error_model=Problem,
         static_folder=str(Path(__file__).parent / "static"),
         template_folder=str(Path(__file__).parent / "templates"),
     )
@@ -54,12 +56,10 @@ def create_app(installation: Installation) -> OpenAPI:
     transactions.init_app(app, installation.sessions)
     init_language(app)
     auth.init_app(app)
+    intake.init_app(app)
     transactions.init_idempotency(app)
     errors.init_app(app)
-    csrf = CSRFProtect(app)
     api.init_app(app)
-    for blueprint in api.BLUEPRINTS:
-        csrf.exempt(blueprint)
     console.init_app(app, installation.settings)
     docs.init_app(app)
     health.init_app(app, partial(doctor.ready, installation))
@@ -76,6 +76,7 @@ def _configure(app: Flask, config: Settings) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=config.secure_cookies,
         WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_CHECK_DEFAULT=False,
         BABEL_DEFAULT_TIMEZONE=config.time_zone,
         CENTRE_NAME=config.centre_name,
     )
@@ -102,7 +103,7 @@ def _trace(app: Flask) -> None:
         }
         for name, value in headers.items():
             answer.headers.setdefault(name, value)
-        if request.endpoint != "static":
+        if request.endpoint not in _ASSETS:
             answer.headers.setdefault("Cache-Control", "no-store")
         log.info("request", method=request.method, path=request.path, status=answer.status_code)
         structlog.contextvars.clear_contextvars()

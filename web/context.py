@@ -9,6 +9,7 @@ from controlplane.actor import Actor
 from controlplane.errors import Invalid
 
 _ETAG = "v"
+_LONGEST_VERSION = 18
 
 
 def session() -> Any:
@@ -21,8 +22,18 @@ def actor() -> Actor:
     return cast(Actor, g.actor)
 
 
+def for_program() -> bool:
+    """Tell whether a program asks, not a person at a browser."""
+    return request.path.startswith("/api/") and request.path != "/api/docs"
+
+
 def dry_run() -> bool:
-    """Tell whether this request's transaction will be rolled back. Raises Invalid for a value that says neither."""
+    """Tell whether this request's transaction will be rolled back. Raises Invalid for a value that says neither.
+
+    Only the API knows dry runs: a sign-in, say, is never without its audit event.
+    """
+    if not for_program():
+        return False
     value = request.args.get("dry_run", "false").lower()
     if value not in {"true", "false"}:
         raise Invalid(field="dry_run", reason="must be true or false")
@@ -35,9 +46,10 @@ def version() -> int | None:
     if header == "*":
         return None
     tag = header.removeprefix("W/").strip('"')
-    if not tag.startswith(_ETAG) or not tag[1:].isdigit():
+    number = tag.removeprefix(_ETAG)
+    if number == tag or not (number.isascii() and number.isdigit()) or len(number) > _LONGEST_VERSION:
         raise Invalid(field="If-Match", reason='must be an ETag that a read returned, like "v3"')
-    return int(tag[1:])
+    return int(number)
 
 
 def etag(of_version: int) -> str:

@@ -1,5 +1,6 @@
 """Errors as their reader wants them: problem+json (RFC 9457) for programs, a page for people."""
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -7,9 +8,11 @@ from flask import Flask, Response, g, jsonify, make_response, render_template, r
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from controlplane.errors import Refusal
+from web.context import for_program
+from web.words import in_words
 
 log = structlog.get_logger(__name__)
 
@@ -34,12 +37,12 @@ def invalid_body(error: ValidationError) -> Response:
 
 def message(refusal: Refusal) -> str:
     """Return what a refusal says, in the reader's language."""
-    return str(gettext(refusal.template)).format(**refusal.values)
+    return str(gettext(refusal.template)).format(**in_words(refusal.values))
 
 
 def _refused(refusal: Refusal) -> Response:
     title = type(refusal).__name__
-    if _for_program():
+    if for_program():
         return _problem(refusal.status, refusal.code, title, refusal.message, **refusal.numbers())
     return _page(refusal.status, refusal.code, message(refusal), refusal.numbers().get("shortages"))
 
@@ -48,12 +51,30 @@ def _http(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:
         return make_response(error.get_response())
-    if _for_program():
-        return _problem(status, f"http.{status}", error.name, error.description or error.name)
-    return _page(status, f"http.{status}", error.description or error.name)
+    if for_program():
+        answer = _problem(status, f"http.{status}", error.name, error.description or error.name)
+    else:
+        answer = _page(status, f"http.{status}", _HTTP_WORDS.get(status, _unknown_fault)())
+    if isinstance(error, MethodNotAllowed):
+        answer.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return answer
 
 
-def _forged(_error: CSRFError) -> Response:
+_HTTP_WORDS: dict[int, Callable[[], str]] = {
+    404: lambda: gettext("There is no such page."),
+    405: lambda: gettext("This address does not take that."),
+    413: lambda: gettext("What was sent is too large."),
+}
+
+
+def _unknown_fault() -> str:
+    return str(gettext("The request cannot be answered."))
+
+
+def _forged(error: CSRFError) -> Response:
+    if for_program():
+        detail = "A signed-in session must send the X-CSRFToken header with a write; or send a token instead."
+        return _problem(400, "csrf", "Forged", f"{error.description} {detail}")
     return _page(
         400, "csrf", gettext("This form was open too long. Go back, load the page again and send it once more.")
     )
@@ -61,14 +82,14 @@ def _forged(_error: CSRFError) -> Response:
 
 def _bug(error: Exception) -> Response:
     log.exception("bug", path=request.path, error=type(error).__name__)
-    sentence = gettext("An error in Steppe itself. Nothing was changed. Tell the administrator the request id.")
-    if _for_program():
+    if for_program():
+        sentence = "An error in Steppe itself. Nothing was changed. Tell the administrator the request id."
         return _problem(500, "internal", "Internal error", sentence)
-    return _page(500, "internal", sentence)
-
-
-def _for_program() -> bool:
-    return request.path.startswith("/api/")
+    return _page(
+        500,
+        "internal",
+        gettext("An error in Steppe itself. Nothing was changed. Tell the administrator the request id."),
+    )
 
 
 def _problem(status: int, code: str, title: str, detail: str, **more: Any) -> Response:

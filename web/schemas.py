@@ -1,10 +1,10 @@
 """Bodies, paths and queries of the API. A kind's own spec is the body of its ask; unknown fields are refused."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from controlplane.kinds.vm import Code, DiskGib, MemoryMib, Vcpu, VmRebuild, VmSize, VmSpec
 
@@ -16,10 +16,26 @@ Limits = Annotated[
 ]
 
 
+Instant = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))]
+
+
 class Strict(BaseModel):
     """A body or query in which nothing unknown may stand."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Change(Strict):
+    """A change of some fields: what is left out stays. Only a field named in CLEARABLE can be emptied by null."""
+
+    CLEARABLE: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="after")
+    def _empties_nothing_that_must_be(self) -> Self:
+        emptied = sorted(f for f in self.model_fields_set - self.CLEARABLE if getattr(self, f) is None)
+        if emptied:
+            raise ValueError(f"{', '.join(emptied)}: cannot be emptied; leave it out to keep it as it is")
+        return self
 
 
 class RefPath(BaseModel):
@@ -61,7 +77,7 @@ class DepartmentQuery(ListQuery):
 
 class SystemQuery(ListQuery):
     department: str | None = None
-    mlps_level: str | None = None
+    mlps_level: int | None = Field(None, ge=1, le=4)
 
 
 class VmQuery(ListQuery):
@@ -88,7 +104,7 @@ class PoolQuery(Strict):
 
 
 class InstantQuery(Strict):
-    at: AwareDatetime | None = Field(None, description="as of this instant; now where it is left out")
+    at: Instant | None = Field(None, description="as of this instant; now where it is left out")
 
 
 class SiteBody(Strict):
@@ -108,7 +124,7 @@ class DepartmentBody(Strict):
     limits: Limits = Field(default_factory=dict)
 
 
-class DepartmentChange(Strict):
+class DepartmentChange(Change):
     name: Text | None = None
     name_en: Text | None = None
 
@@ -132,7 +148,7 @@ class SystemBody(Strict):
     contact: Contact
 
 
-class SystemChange(Strict):
+class SystemChange(Change):
     name: Text | None = None
     name_en: Text | None = None
     mlps_level: Level | None = None
@@ -147,7 +163,7 @@ class FlavorBody(Strict):
     disk_gib: DiskGib
 
 
-class FlavorChange(Strict):
+class FlavorChange(Change):
     name: Text | None = None
     offered: bool | None = None
 
@@ -161,7 +177,9 @@ class ImageBody(Strict):
     sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
 
 
-class ImageChange(Strict):
+class ImageChange(Change):
+    CLEARABLE = frozenset({"source", "sha256"})
+
     name: Text | None = None
     offered: bool | None = None
     source: str | None = None
@@ -182,14 +200,14 @@ class SubnetBody(Strict):
     excluded: list[str] = Field(default_factory=list, max_length=100, description="never used: a, a-b or CIDR")
 
 
-class SubnetChange(Strict):
+class SubnetChange(Change):
     name: Text | None = None
     dns: list[str] | None = Field(None, max_length=4)
 
 
 class CapacityBody(Strict):
     total: int | None = Field(None, ge=0, le=2**53, description="null: does not limit")
-    reserved: int = Field(0, ge=0)
+    reserved: int = Field(0, ge=0, le=2**53)
     ratio: Decimal = Field(Decimal(1), gt=0, le=1000, description="overcommit")
 
 
@@ -204,7 +222,7 @@ class PoolBody(Strict):
     capacity: dict[str, CapacityBody]
 
 
-class PoolChange(Strict):
+class PoolChange(Change):
     name: Text | None = None
     accepting: bool | None = None
     connection: dict[str, Any] | None = None
@@ -223,7 +241,7 @@ class VmsBody(Strict):
 class TokenBody(Strict):
     name: Text
     department: Code | None = Field(None, description="left out: a token of the administrators")
-    expires_at: datetime | None = None
+    expires_at: Instant | None = None
 
 
 __all__ = ["VmRebuild", "VmSize", "VmSpec"]

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from uuid import UUID
 
 from argon2 import PasswordHasher
@@ -20,7 +21,6 @@ from controlplane.policy import authorize
 
 _TOKEN_PREFIX = "steppe_"  # noqa: S105 - lets scanners of leaked secrets know one
 _hasher = PasswordHasher()
-_NOBODY = _hasher.hash(secrets.token_hex(16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def sign_in(session: Session, username: str, password: str, trace: str | None = 
     user = session.scalar(select(User).where(User.username == username, User.disabled_at.is_(None)))
     try:
         # An unknown name costs the same time as a known one.
-        _hasher.verify(user.password_hash if user else _NOBODY, password)
+        _hasher.verify(user.password_hash if user else _nobody(), password)
     except (VerificationError, InvalidHashError):
         raise WrongCredentials from None
     if user is None:
@@ -146,6 +146,12 @@ def _department(session: Session, actor: Actor, role: Role, code: str | None) ->
     if needed != bool(code):
         raise Invalid(field="department", reason=f"role {role} {'needs one' if needed else 'has none'}")
     return lookups.department_for(session, actor, code, "token.write") if code else None
+
+
+@cache
+def _nobody() -> str:
+    """Return the hash of a password that nobody has."""
+    return _hasher.hash(secrets.token_hex(16))
 
 
 def _digest(secret: str) -> bytes:

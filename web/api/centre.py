@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from flask import Response
 
-from controlplane.policy import ACTIONS, allows
+from controlplane.policy import ACTIONS, allows, authorize
 from controlplane.reports import bulletin as reports
 from web import present
 from web.api.nouns import noun
@@ -24,6 +24,7 @@ def bulletin(query: InstantQuery) -> Response:
 def whoami() -> Response:
     """Who the token is, and what its role may do"""
     who = actor()
+    authorize(who, "catalogue.read")
     may = sorted(action for action in ACTIONS if allows(who, action))
     department = str(who.department) if who.department else None
     return present.answer({"name": who.name, "kind": who.kind, "role": who.role, "department": department, "may": may})

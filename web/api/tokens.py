@@ -4,6 +4,7 @@ from uuid import UUID
 
 from flask import Response
 
+from controlplane.errors import NotFound
 from controlplane.services import identity
 from web import present
 from web.api.nouns import noun
@@ -26,8 +27,12 @@ def create(body: TokenBody, query: WriteQuery) -> Response:
     return present.answer({**present.token(made), "secret": secret}, 201)
 
 
-@api.delete("/<uuid:ref>")
+@api.delete("/<ref>")
 def revoke(path: IdPath, query: WriteQuery) -> Response:
     """End a token"""
-    identity.revoke_token(session(), actor(), UUID(path.ref))
+    try:
+        token = UUID(path.ref)
+    except ValueError:
+        raise NotFound(noun="token", name=path.ref) from None
+    identity.revoke_token(session(), actor(), token)
     return present.answer({})

@@ -12,18 +12,19 @@ from web import present
 from web.api.nouns import listing, noun
 from web.context import actor, dry_run, own_department, session, version
 from web.schemas import IdPath, VmBody, VmQuery, VmRebuild, VmsBody, VmSize, VmSpec, WriteQuery
+from web.shapes import Vm, VmPage, Vms
 
 api = noun("vms", "/vms", "Virtual machines of departments")
 KIND = "vm"
 
 
-@api.get("")
+@api.get("", responses={200: VmPage})
 def index(query: VmQuery) -> Response:
     """List VMs"""
     return present.page(lookups.resources(session(), actor(), KIND, listing(query)), _shape)
 
 
-@api.post("")
+@api.post("", responses={202: Vm})
 def create(body: VmBody, query: WriteQuery) -> Response:
     """Ask for one VM"""
     spec = VmSpec(**body.model_dump(exclude={"department"}, exclude_unset=True))
@@ -31,7 +32,7 @@ def create(body: VmBody, query: WriteQuery) -> Response:
     return present.created(_with_quota(vm, _shape(vm)), "vms.show", vm, 202)
 
 
-@api.post("/bulk")
+@api.post("/bulk", responses={202: Vms})
 def create_many(body: VmsBody, query: WriteQuery) -> Response:
     """Ask for many VMs, all or none"""
     request, vms = _submit(body.department, body.vms)
@@ -41,49 +42,49 @@ def create_many(body: VmsBody, query: WriteQuery) -> Response:
     return made
 
 
-@api.get("/<ref>")
+@api.get("/<ref>", responses={200: Vm})
 def show(path: IdPath) -> Response:
     """Show a VM"""
     return _answer(lookups.resource_for(session(), actor(), KIND, path.ref))
 
 
-@api.delete("/<ref>")
+@api.delete("/<ref>", responses={202: Vm})
 def delete(path: IdPath, query: WriteQuery) -> Response:
     """Delete a VM; its quota and addresses are free once it is confirmed gone"""
     return _answer(resources.delete(session(), actor(), KIND, path.ref, version()), 202)
 
 
-@api.post("/<ref>/start")
+@api.post("/<ref>/start", responses={202: Vm})
 def start(path: IdPath, query: WriteQuery) -> Response:
     """Power on"""
     return _act(path, "start")
 
 
-@api.post("/<ref>/stop")
+@api.post("/<ref>/stop", responses={202: Vm})
 def stop(path: IdPath, query: WriteQuery) -> Response:
     """Power off"""
     return _act(path, "stop")
 
 
-@api.post("/<ref>/reboot")
+@api.post("/<ref>/reboot", responses={202: Vm})
 def reboot(path: IdPath, query: WriteQuery) -> Response:
     """Restart"""
     return _act(path, "reboot")
 
 
-@api.post("/<ref>/retry")
+@api.post("/<ref>/retry", responses={202: Vm})
 def retry(path: IdPath, query: WriteQuery) -> Response:
     """Try a faulted VM again"""
     return _act(path, "retry")
 
 
-@api.post("/<ref>/resize")
+@api.post("/<ref>/resize", responses={202: Vm})
 def resize(path: IdPath, body: VmSize, query: WriteQuery) -> Response:
     """Give it another size; it is restarted for it"""
     return _act(path, "resize", body)
 
 
-@api.post("/<ref>/rebuild")
+@api.post("/<ref>/rebuild", responses={202: Vm})
 def rebuild(path: IdPath, body: VmRebuild, query: WriteQuery) -> Response:
     """Start again from an image; what is on its disk is lost"""
     return _act(path, "rebuild", body)

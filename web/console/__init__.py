@@ -6,10 +6,13 @@ from flask import Blueprint, Flask, g, request, url_for
 from flask_babel import gettext as _
 
 from controlplane import lookups
+from controlplane.actor import Actor
+from controlplane.errors import NotFound
 from controlplane.policy import allows
 from controlplane.settings import Settings
 from web.console import overview, sign_in, vms
 from web.language import language
+from web.words import role_word
 
 pages = Blueprint("console", __name__)
 for module in (overview, sign_in, vms):
@@ -35,10 +38,16 @@ def _person() -> dict[str, Any] | None:
     actor = g.get("actor")
     if actor is None:
         return None
-    department = (
-        lookups.department_for(g.session, actor, actor.department, "department.read") if actor.department else None
-    )
-    return {"name": actor.name, "role": actor.role, "department_name": department.name if department else None}
+    return {"name": actor.name, "role": role_word(actor.role), "department_name": _department(actor)}
+
+
+def _department(actor: Actor) -> str | None:
+    if actor.department is None:
+        return None
+    try:
+        return str(lookups.department_for(g.session, actor, actor.department, "department.read").name)
+    except NotFound:  # closed, while somebody of it is still signed in
+        return None
 
 
 def _navigation() -> list[dict[str, Any]]:

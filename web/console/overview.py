@@ -6,11 +6,13 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from controlplane.policy import allows
+from controlplane.policy import allows, authorize
 from controlplane.reports import overview as report
 from controlplane.reports.bulletin import bulletin
-from web.console.words import class_unit, class_word
 from web.context import actor, session
+from web.words import class_word, scale
+
+_ORDER = {"vcpu": 0, "memory_mib": 1, "disk_gib": 2, "vm": 3}
 
 
 def register(pages: Blueprint) -> None:
@@ -24,19 +26,25 @@ def home() -> str:
     figures: dict[str, Any] | None = None
     if allows(actor(), "centre.read"):
         figures = bulletin(session(), actor(), datetime.now(UTC))
-    gauges = [
-        {"label": class_word(g.resource_class), "unit": class_unit(g.resource_class), "gauge": g}
-        for g in report.capacity(session(), actor())
-    ]
     return render_template(
         "overview.html",
         figures=figures,
-        gauges=gauges,
+        gauges=_gauges(),
         states=report.states(session(), actor()),
         attention=report.attention(session(), actor()),
     )
 
 
+def _gauges() -> list[dict[str, Any]]:
+    found = sorted(report.capacity(session(), actor()), key=lambda g: _ORDER.get(g.resource_class, len(_ORDER)))
+    gauges = []
+    for gauge in found:
+        divisor, unit = scale(gauge.resource_class, gauge.used, gauge.held, gauge.limit)
+        gauges.append({"label": class_word(gauge.resource_class), "unit": unit, "divisor": divisor, "gauge": gauge})
+    return gauges
+
+
 def search() -> Response:
     """Find a VM by any part of its name or address"""
+    authorize(actor(), "resource.read")
     return redirect(url_for("console.vms", q=request.args.get("q", "").strip() or None))

@@ -1,5 +1,7 @@
 """Coming in, going out, and the language to read in."""
 
+import re
+
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
@@ -8,6 +10,8 @@ from controlplane.services import identity
 from web import auth, errors
 from web.context import session
 from web.language import choose
+
+_PLAIN = re.compile(r"[^\\\x00-\x1f\x7f]*")
 
 
 def register(pages: Blueprint) -> None:
@@ -52,6 +56,7 @@ def language() -> Redirect:
 def _local(target: str | None) -> str:
     """Return `target` if it leads to a page of ours, else the start page: a link must not send people elsewhere."""
     start: str = url_for("console.home")
-    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
+    # Browsers read "\\" as "/" and pass over tabs and line ends, so either could hide a second slash.
+    if not target or not target.startswith("/") or target.startswith("//") or not _PLAIN.fullmatch(target):
         return start
     return target

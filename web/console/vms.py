@@ -12,8 +12,8 @@ from controlplane.lifecycle import STATES
 from controlplane.paging import Listing
 from controlplane.policy import allows
 from controlplane.services import resources
-from web.console.words import state_word, verb_word
 from web.context import actor, session
+from web.words import action_word, state_word, verb_word
 
 KIND = "vm"
 FILTERS = ("q", "state", "department", "system", "pool")
@@ -46,6 +46,7 @@ def show(ref: Any) -> str:
         verbs=_verbs(vm),
         history=lookups.history(session(), actor(), vm.id, 50),
         with_pool=allows(actor(), "pool.read"),
+        action_word=action_word,
         seconds=REFRESH_SECONDS,
     )
 

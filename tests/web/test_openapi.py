@@ -1,0 +1,271 @@
+"""The API's description is true: it is valid, it says what every operation may answer, and whatever is sent, however
+hostile, is answered as it says."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from hypothesis.strategies import SearchStrategy
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.callers import Callers
+from tests.factories import vm
+from web.app import LARGEST_BODY
+
+CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
+EXAMPLES = 12
+WRITES = {"post", "put", "patch", "delete"}
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture
+def document(http: Callers) -> dict[str, Any]:
+    found: dict[str, Any] = http.admin.get("/openapi.json").json
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def test_the_description_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    schemathesis.openapi.from_dict(document).validate()
+    text = json.dumps(document)
+    for name in document["components"]["schemas"]:
+        assert f"#/components/schemas/{name}" in text or name == "Problem"
+    references = {r.split('"')[0] for r in text.split("#/components/schemas/")[1:]}
+    assert references <= document["components"]["schemas"].keys()
+
+
+def test_every_operation_has_a_name_a_summary_a_tag_and_security(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names))
+    for path, method, operation in operations(document):
+        assert operation["summary"] and operation["tags"], f"{method} {path}"
+        assert operation["security"] == [{"token": []}], f"{method} {path}"
+
+
+def test_every_operation_documents_its_refusals_and_its_answer(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        answers = operation["responses"]
+        wanted = {"401", "403", "404", "422", "500"} | ({"409", "412", "413", "415"} if method in WRITES else set())
+        assert answers.keys() >= wanted, f"{method} {path}"
+        for status, answer in answers.items():
+            kinds = [PROBLEM] if int(status) >= 400 else ["application/json"]
+            assert list(answer["content"]) == kinds, f"{method} {path} {status}"
+        assert any(status.startswith("2") for status in answers), f"{method} {path}"
+
+
+def test_every_write_documents_dry_run_and_its_headers(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        names = {(p["in"], p["name"]) for p in operation.get("parameters", ())}
+        if method in WRITES:
+            assert ("query", "dry_run") in names, f"{method} {path}"
+            assert (("header", "Idempotency-Key") in names) != (path == "/api/v1/tokens"), f"{method} {path}"
+            heeded = method == "patch" or path.startswith("/api/v1/vms/{")
+            assert (("header", "If-Match") in names) == heeded, f"{method} {path}"
+
+
+def test_vms_are_described_field_by_field(document: dict[str, Any]) -> None:
+    answer = document["paths"]["/api/v1/vms/{ref}"]["get"]["responses"]["200"]["content"]["application/json"]
+    shape = document["components"]["schemas"][answer["schema"]["$ref"].rpartition("/")[2]]
+    assert shape["properties"].keys() >= {"id", "name", "state", "size", "addresses", "fault", "request", "version"}
+
+
+def test_every_route_of_the_api_is_described(http: Callers, document: dict[str, Any]) -> None:
+    served = {
+        (rule.rule.replace("<", "{").replace(">", "}"), method.lower())
+        for rule in http.app.url_map.iter_rules()
+        if rule.rule.startswith("/api/v1/")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    described = {(path, method) for path, method, _ in operations(document)}
+    assert served - described == {("/api/v1/openapi.json", "get")}
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["as_described", "hostile"])
+def test_whatever_is_sent_is_answered_as_described(http: Callers, mode: GenerationMode) -> None:
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", http.app, headers=bearer(http))
+    refs = things(http)
+    broken = []
+    found = [made.ok() for made in schema.get_all_operations()]
+    for operation in sorted(found, key=lambda o: o.method == "delete"):
+        noun = operation.path.removeprefix("/api/v1/").partition("/")[0]
+        for path in ({"ref": refs[noun]}, None) if "{ref}" in operation.path else (None,):
+            strategy = operation.as_strategy(generation_mode=mode, path_parameters=path)
+            try:
+                attempt(strategy, http)
+            except Unsatisfiable:
+                continue  # nothing can be wrong with a request that has no parameters
+            except (Exception, ExceptionGroup) as error:
+                broken.append(f"{operation.label} {path}: {error!r}")
+    assert not broken, "\n\n".join(broken)
+
+
+def attempt(strategy: SearchStrategy[Case], http: Callers) -> None:
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=strategy)
+    def run(case: Case) -> None:
+        # Once: a case that fails is told as it is, so nothing has to be sent again to make it smaller.
+        case.call_and_validate(headers=bearer(http), checks=CHECKS)
+
+    run()
+
+
+def bearer(http: Callers) -> dict[str, str]:
+    return {"Authorization": f"Bearer {http.admin._secret}"}
+
+
+def things(http: Callers) -> dict[str, str]:
+    """Return refs of one existing thing of every noun."""
+    asked = http.admin.post("/vms", vm(department="environment")).json
+    http.work(asked["id"])
+    token = http.admin.post("/tokens", {"name": "to be ended"}).json
+    named = {"sites": "nm", "departments": "environment", "flavors": "small", "images": "debian-12"}
+    own = http.ours.get("/systems").json["items"][0]["id"]
+    made = {"vms": asked["id"], "requests": asked["request"], "tokens": token["id"], "systems": own}
+    return {**named, **made, "subnets": "business", "pools": "hv-01"}
+
+
+HOSTILE_BODIES = {
+    "nul": (b'{"name": "a\\u0000b"}', 422),
+    "nul in a key": (b'{"a\\u0000": 1}', 422),
+    "half a surrogate pair": (b'{"name": "\\ud800"}', 422),
+    "not a number": (b'{"name": NaN}', 422),
+    "beyond a double": (b'{"name": 1e999}', 422),
+    "a number without end": (b'{"name": ' + b"9" * 5000 + b"}", 422),
+    "not utf-8": (b'{"name": "\xff\xfe"}', 422),
+    "cut off": (b'{"name": ', 422),
+    "a list": (b"[]", 422),
+    "a string that is JSON": (b'"{}"', 422),
+    "null": (b"null", 422),
+    "nested deeply": (b'{"name": ' + b"[" * 100 + b"]" * 100 + b"}", 422),
+    "nested beyond the stack": (b"[" * 100_000, 422),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_BODIES)
+def test_a_hostile_body_is_refused_in_plain_words(http: Callers, name: str) -> None:
+    body, status = HOSTILE_BODIES[name]
+    for method, path in (
+        ("POST", "/sites"),
+        ("PATCH", "/departments/environment"),
+        ("PUT", "/departments/environment/quota"),
+    ):
+        answer = http.admin._call(method, path, data=body, content_type="application/json")
+        assert (answer.status_code, answer.content_type) == (status, PROBLEM), answer.text
+        assert answer.json["detail"]
+    assert http.admin.get("/departments/environment").json["name"] == "环境保护厅"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/vms?q=a%00b",
+        "/vms?sort=name%00",
+        "/vms?limit=99999999999999999999",
+        "/vms?state=%00",
+        "/vms?request=x",
+        "/vms?unknown=1",
+        "/systems?mlps_level=99999999999999999999",
+        "/systems?mlps_level=" + "9" * 5000,
+        "/centre/bulletin?at=9999-12-31T23:59:59-14:00",
+        "/centre/bulletin?at=0001-01-01T00:00:00%2B14:00",
+        "/departments/a%00b",
+        "/vms/a%00b",
+    ],
+)  # fmt: skip
+def test_a_hostile_address_is_a_problem_of_the_caller(http: Callers, path: str) -> None:
+    answer = http.admin.get(path)
+    assert 400 <= answer.status_code < 500, answer.text
+    assert answer.content_type == PROBLEM
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        "",
+        "[",
+        "1",
+        "[]",
+        "{}",
+        '["name", false, "x", 1]',
+        '["name", false, "x", {}]',
+        '["name", false, {}, "0190f3f0-0000-7000-8000-000000000000"]',
+        '["name", false, "a\\u0000", "0190f3f0-0000-7000-8000-000000000000"]',
+        '["name", false, "\\ud800", "0190f3f0-0000-7000-8000-000000000000"]',
+        "[" * 50_000,
+    ],
+)
+def test_a_cursor_that_no_list_gave_is_refused(http: Callers, plain: str) -> None:
+    cursor = base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=") or "=%3D"
+    answer = http.admin.get(f"/vms?sort=name&cursor={cursor}")
+    assert (answer.status_code, answer.json["code"]) == (400, "bad_cursor"), answer.text
+
+
+@pytest.mark.parametrize("tag", ["3", "x", '"v²"', '"v"', '"v' + "9" * 5000 + '"', "*, *"])
+def test_an_if_match_that_is_no_etag_is_refused(http: Callers, tag: str) -> None:
+    answer = http.admin.patch("/departments/environment", {"name": "x"}, headers={"If-Match": tag})
+    assert (answer.status_code, answer.content_type) == (422, PROBLEM)
+
+
+@pytest.mark.parametrize("path", ["/departments/environment", "/flavors/small", "/images/debian-12", "/pools/hv-01"])
+def test_what_must_have_a_value_cannot_be_emptied(http: Callers, path: str) -> None:
+    answer = http.admin.patch(path, {"name": None})
+    assert (answer.status_code, answer.content_type) == (422, PROBLEM)
+
+
+def test_an_unknown_address_of_the_api_is_a_problem(http: Callers) -> None:
+    for caller in (http.admin, http.nobody):
+        answer = caller.get("/nothing")
+        assert (answer.status_code, answer.content_type, answer.json["code"]) == (404, PROBLEM, "http.404")
+
+
+def test_a_wrong_method_is_a_problem_that_names_the_right_ones(http: Callers) -> None:
+    answer = http.admin.put("/vms", {})
+    assert (answer.status_code, answer.content_type, answer.json["code"]) == (405, PROBLEM, "http.405")
+    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+
+
+def test_too_large_a_body_is_a_problem(http: Callers) -> None:
+    answer = http.admin._call("POST", "/sites", data=b" " * (LARGEST_BODY + 1), content_type="application/json")
+    assert (answer.status_code, answer.content_type, answer.json["code"]) == (413, PROBLEM, "http.413")
+
+
+def test_a_body_that_is_no_json_by_its_type_is_a_problem(http: Callers) -> None:
+    answer = http.admin._call("POST", "/sites", data=b"code=x", content_type="application/x-www-form-urlencoded")
+    assert (answer.status_code, answer.content_type, answer.json["code"]) == (415, PROBLEM, "http.415")
+
+
+def test_a_token_is_ended_by_its_id(http: Callers) -> None:
+    made = http.admin.post("/tokens", {"name": "short"}).json
+    assert http.admin.delete(f"/tokens/{made['id']}").status_code == 200
+    assert http.admin.delete("/tokens/x").status_code == 404
+    assert next(t for t in http.admin.get("/tokens").json["items"] if t["id"] == made["id"])["revoked_at"]
+
+
+def test_a_token_cannot_expire_at_a_time_that_no_calendar_has(http: Callers) -> None:
+    for moment in ("2030-01-01T00:00:00", "9999-12-31T23:59:59-14:00"):
+        assert http.admin.post("/tokens", {"name": "x", "expires_at": moment}).status_code == 422
+    assert http.admin.get("/tokens").status_code == 200

@@ -1,0 +1,82 @@
+"""What no request may carry, refused before a view reads it: text that the database cannot hold, JSON that is none."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from controlplane.errors import Invalid
+from web.context import for_program
+
+DEEPEST = 32
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def init_app(app: Flask) -> None:
+    """Look at every request of `app`. To be called when it is known who asks: nobody is told nothing of his input."""
+    app.before_request(_look)
+
+
+def _look() -> None:
+    if request.endpoint is None:
+        return
+    for name, value in (request.view_args or {}).items():
+        _check(name, value)
+    for name, value in request.args.items(multi=True):
+        _check("query", name)
+        _check(name, value)
+    if request.method not in _WRITES:
+        return
+    if for_program():
+        _check_body()
+    else:
+        for name, value in request.form.items(multi=True):
+            _check(name, value)
+
+
+def _check_body() -> None:
+    raw = request.get_data(cache=True)
+    if not raw:
+        return
+    if not request.is_json:
+        raise UnsupportedMediaType("Send the body as application/json.")
+    try:
+        body = request.get_json(silent=True)
+        if body is None and raw.strip() != b"null":
+            raise Invalid(field="body", reason="is not valid JSON in UTF-8")
+        if not isinstance(body, dict):
+            raise Invalid(field="body", reason="must be a JSON object")
+        for name, value in _leaves(body):
+            _check(name, value)
+    except RecursionError:
+        raise Invalid(field="body", reason="is nested too deeply") from None
+
+
+def _leaves(body: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield every key and every plain value of a JSON object with the name of the field that it stands in."""
+    waiting: list[tuple[str, Any, int]] = [("body", body, 0)]
+    while waiting:
+        name, value, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise Invalid(field=name, reason=f"is nested more than {DEEPEST} levels deep")
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                yield name, key
+                waiting.append((key if name == "body" else f"{name}.{key}", inner, depth + 1))
+        elif isinstance(value, list):
+            waiting.extend((f"{name}.{number}", inner, depth + 1) for number, inner in enumerate(value))
+        else:
+            yield name, value
+
+
+def _check(name: str, value: Any) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Invalid(field=_printable(name), reason="must be a finite number")
+    if isinstance(value, str) and _printable(value) != value:
+        raise Invalid(field=_printable(name), reason="holds a character that is none: NUL or half of a surrogate pair")
+
+
+def _printable(text: str) -> str:
+    return text.replace("\0", "?").encode("utf-8", "replace").decode()

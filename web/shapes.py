@@ -1,0 +1,87 @@
+"""How answers look, for the description of the API: a test holds what `present` makes against these."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from controlplane.lifecycle import State
+
+
+class Answer(BaseModel):
+    """Something that is answered."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Problem(Answer):
+    """A refusal or an error (RFC 9457); further members hold its numbers."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = Field(description="for a person, in English")
+    code: str = Field(description="permanent: a script can rely on it")
+    instance: str
+    request_id: str | None = Field(description="found again in the log and the audit trail")
+    problems: list[dict[str, Any]] = Field(default_factory=list, description="each field or row that is wrong")
+
+
+class Size(BaseModel):
+    """What a VM has, whichever way it was asked for."""
+
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+
+
+class Address(BaseModel):
+    """An address with the code of the subnet that it is from."""
+
+    subnet: str
+    address: str
+
+
+class Fault(BaseModel):
+    """Why it could not be made what it should be."""
+
+    code: str
+    detail: str | None
+
+
+class Vm(Answer):
+    """A VM: the ask as it was sent, and what Steppe worked out."""
+
+    id: UUID
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    version: int = Field(description="for If-Match, as `ETag` says it")
+    kind: Literal["vm"]
+    name: str
+    department: str
+    system: str
+    image: str
+    subnets: list[str]
+    state: State
+    size: Size
+    addresses: list[Address]
+    generation: int = Field(description="raised by every change that is wanted")
+    observed_generation: int | None = Field(description="the one that was last found made")
+    request: UUID
+    fault: Fault | None
+    pool: str = Field("", description="where it runs; for administrators and auditors alone")
+
+
+class VmPage(BaseModel):
+    """One page of a list of VMs."""
+
+    items: list[Vm]
+    next: str | None = Field(description="cursor of the next page")
+    previous: str | None = Field(description="cursor of the page before")
+
+
+class Vms(Answer):
+    """What a bulk ask made."""
+
+    request: UUID
+    vms: list[Vm]
