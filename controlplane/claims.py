@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from controlplane.errors import NoAddress
+from controlplane.errors import NoAddress, NotFound
 from controlplane.ipam import Block, lowest_free, successor
 from controlplane.models import Claim, Subnet
 
@@ -21,10 +21,16 @@ def block_of(subnet: Subnet) -> Block:
 def choose(session: Session, wanted: Mapping[UUID, int]) -> dict[UUID, list[str]]:
     """Lock the subnets of `wanted` (id -> how many addresses) and return the lowest free addresses of each.
 
-    They are the caller's until its transaction ends; `take` writes them down. Raises NoAddress.
+    They are the caller's until its transaction ends; `take` writes them down. Raises NoAddress; NotFound where a
+    subnet was removed since the caller read it.
     """
-    subnets = session.scalars(select(Subnet).where(Subnet.id.in_(wanted)).order_by(Subnet.id).with_for_update())
-    return {subnet.id: _lowest(session, subnet, wanted[subnet.id]) for subnet in subnets.all()}
+    statement = select(Subnet).where(Subnet.id.in_(wanted)).order_by(Subnet.id).with_for_update()
+    # What the session read of a subnet before it had the lock is out of date: `first_free` may be lower by now.
+    subnets = session.scalars(statement.execution_options(populate_existing=True)).all()
+    gone = wanted.keys() - {subnet.id for subnet in subnets}
+    if gone:
+        raise NotFound(noun="subnet", name=str(min(gone)))
+    return {subnet.id: _lowest(session, subnet, wanted[subnet.id]) for subnet in subnets}
 
 
 def take(session: Session, rows: Sequence[tuple[UUID, str, UUID]]) -> None:

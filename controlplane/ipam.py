@@ -24,7 +24,8 @@ class BadBlock(ValueError):
 def usable(block: Block) -> tuple[tuple[int, int], ...]:
     """Return the ranges (first, last), both inclusive, as integers in ascending order. Raises BadBlock.
 
-    Left out: the network and broadcast address (IPv4 up to /30; IPv6's subnet-router anycast), the gateway, `kept`.
+    Left out: the network address (IPv6: the subnet-router anycast) and IPv4's broadcast address, the gateway, `kept`.
+    A link of one or two addresses (/31, /32, /127, /128) has neither. Sources: RFC 3021, RFC 6164.
     """
     network = _network(block.cidr)
     kept = IPSet()
@@ -32,9 +33,9 @@ def usable(block: Block) -> tuple[tuple[int, int], ...]:
         kept.add(_inside(network, block.gateway))
     for entry in block.kept:
         kept.add(_inside(network, entry))
-    if network.version == 6 or network.prefixlen < 31:
+    if network.size > 2:
         kept.add(IPAddress(network.first, network.version))
-    if network.version == 4 and network.prefixlen < 31:
+    if network.version == 4 and network.size > 2:
         kept.add(IPAddress(network.last, 4))
     free = IPSet(network) - kept
     return tuple((int(r.first), int(r.last)) for r in free.iter_ipranges())
@@ -94,6 +95,8 @@ def _network(cidr: str) -> IPNetwork:
         network = IPNetwork(cidr)
     except (AddrFormatError, ValueError) as error:
         raise BadBlock(f"{cidr!r} is no network in CIDR form") from error
+    if "/" not in cidr:
+        raise BadBlock(f"{cidr!r} is no network in CIDR form")
     if network.ip != network.network:
         raise BadBlock(f"{cidr!r} names a host; the network is {network.cidr}")
     return network
@@ -105,8 +108,8 @@ def _inside(network: IPNetwork, entry: str) -> IPRange:
             inner = IPNetwork(entry)
             found = IPRange(IPAddress(inner.first, inner.version), IPAddress(inner.last, inner.version))
         else:
-            first, _, last = entry.partition("-")
-            found = IPRange(first.strip(), (last or first).strip())
+            first, dash, last = entry.partition("-")
+            found = IPRange(first.strip(), (last if dash else first).strip())
     except (AddrFormatError, ValueError) as error:
         raise BadBlock(f"{entry!r} is no address, range a-b or network") from error
     if found not in network:

@@ -34,10 +34,14 @@ T = TypeVar("T")
 Filter = Callable[[str], ColumnElement[bool]]
 
 
-def department_for(session: Session, actor: Actor, ref: str | UUID, action: str) -> Department:
-    """Return the department with this id or code. Raises Forbidden, NotFound."""
+def department_for(session: Session, actor: Actor, ref: str | UUID, action: str, *, keep: bool = False) -> Department:
+    """Return the department with this id or code. With `keep`, nobody closes it or gives it a first limit before the
+    caller's transaction ends. Raises Forbidden, NotFound."""
     authorize(actor, action)
-    department: Department | None = session.scalar(_by_ref(Department, ref).where(Department.deleted_at.is_(None)))
+    statement = _by_ref(Department, ref).where(Department.deleted_at.is_(None))
+    if keep:
+        statement = statement.with_for_update(read=True, key_share=True)
+    department: Department | None = session.scalar(statement)
     if department is None or not actor.sees(department.id):
         raise NotFound(noun="department", name=str(ref))
     return department

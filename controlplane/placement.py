@@ -5,7 +5,7 @@ ones before it left.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from controlplane.errors import NoPool
@@ -31,14 +31,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What one resource needs of its pool. `site` None: anywhere. `not_in` are pools already tried in vain."""
+    """What one resource needs of its pool. `site` None: anywhere."""
 
     name: str
     amounts: Mapping[str, int]
     mlps_level: int
     site: UUID | None = None
     spread_group: str | None = None
-    not_in: frozenset[UUID] = field(default=frozenset())
 
 
 def _has_room(pool: Candidate, need: Need) -> bool:
@@ -51,7 +50,7 @@ def _fits(free: int | None, amount: int) -> bool:
 
 Filter = Callable[[Candidate, Need], bool]
 FILTERS: tuple[tuple[str, Filter], ...] = (
-    ("accepting", lambda pool, need: pool.accepting and pool.id not in need.not_in),
+    ("accepting", lambda pool, need: pool.accepting),
     ("site", lambda pool, need: need.site is None or pool.site == need.site),
     ("mlps_level", lambda pool, need: need.mlps_level <= pool.mlps_level),
     ("anti_affinity", lambda pool, need: need.spread_group is None or need.spread_group not in pool.groups),

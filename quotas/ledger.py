@@ -8,12 +8,12 @@ Lock order: account ids ascending, all in one statement. A caller that also lock
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, any_, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from quotas.amounts import Amounts, QuotaExceeded, Shortage
@@ -64,17 +64,17 @@ _Balances = Mapping[tuple[UUID, int], tuple[int, int, UUID]]
 
 def hold(session: Session, demands: Sequence[Demand]) -> None:
     """Reserve new demands on the departments' accounts. Raises QuotaExceeded, naming every account that is short."""
-    _settle(session, demands, "held", {})
+    _settle(session, demands, "held")
 
 
 def allocate(session: Session, demands: Sequence[Demand]) -> None:
     """Take new demands into use, on departments and pools. Raises QuotaExceeded; then nothing was posted."""
-    _settle(session, demands, "used", {})
+    _settle(session, demands, "used")
 
 
 def commit(session: Session, held_by: UUID, demands: Sequence[Demand]) -> None:
     """Turn the hold of `held_by` into the use of `demands` in one step. Raises QuotaExceeded; the hold then stands."""
-    _settle(session, demands, "used", {}, void=(held_by,))
+    _settle(session, demands, "used", void=(held_by,))
 
 
 def void(session: Session, subjects: Sequence[UUID]) -> None:
@@ -84,7 +84,7 @@ def void(session: Session, subjects: Sequence[UUID]) -> None:
 
 def settle(session: Session, demands: Sequence[Demand]) -> None:
     """Make each subject use exactly its demand, posting only the difference. Raises QuotaExceeded where it grows."""
-    _settle(session, demands, "used", _balances(session, [d.subject for d in demands]))
+    _settle(session, demands, "used", known=[d.subject for d in demands])
 
 
 def release(session: Session, subjects: Sequence[UUID]) -> None:
@@ -93,27 +93,34 @@ def release(session: Session, subjects: Sequence[UUID]) -> None:
 
 
 def _settle(
-    session: Session, demands: Sequence[Demand], side: Side, present: _Balances, void: Sequence[UUID] = ()
+    session: Session, demands: Sequence[Demand], side: Side, known: Sequence[UUID] = (), void: Sequence[UUID] = ()
 ) -> None:
-    held_before = _balances(session, void) if void else {}
-    touched = {account for _, account in (*present, *held_before)}
-    locked = _lock(session, demands, touched)
-    wanted = _wanted(demands, locked)
-    movements = _given_back(held_before, "void", "held")
-    movements += _given_back({key: value for key, value in present.items() if key not in wanted}, "release", side)
+    """Post what brings each demand's subject to its demand and gives up the holds of `void`.
+
+    `known` are the subjects that may have something already; the others come new.
+    """
+    locked = _lock(session, demands, (*known, *void))
+    present = _balances(session, known)
+    wanted, absent = _wanted(demands, locked)
+    # A subject that changes departments leaves as one of the old and comes as one of the new, on every account.
+    stays = {key: value for key, value in present.items() if key in wanted and wanted[key][1] == value[2]}
+    movements = _given_back(_balances(session, void), "void", "held")
+    movements += _given_back({key: value for key, value in present.items() if key not in stays}, "release", side)
     grown: PostingKind = "hold" if side == "held" else "commit"
-    known = {subject for subject, _ in present}
+    seen = {subject for subject, _ in present}
     for (subject, account), (amount, origin) in wanted.items():
-        held, used, _ = present.get((subject, account), (0, 0, origin))
+        held, used, _ = stays.get((subject, account), (0, 0, origin))
         change = amount - (held if side == "held" else used)
         if change:
-            kind: PostingKind = grown if subject not in known else ("adjust" if amount else "release")
+            kind: PostingKind = grown if subject not in seen else ("adjust" if amount else "release")
             movements.append(_movement(account, subject, origin, kind, side, change))
-    _post(session, movements, locked)
+    _post(session, movements, locked, absent)
 
 
-def _wanted(demands: Sequence[Demand], locked: Mapping[int, _Account]) -> dict[tuple[UUID, int], tuple[int, UUID]]:
-    """Return (subject, account id) -> (amount, origin) for all accounts that the demands touch.
+def _wanted(
+    demands: Sequence[Demand], locked: Mapping[int, _Account]
+) -> tuple[dict[tuple[UUID, int], tuple[int, UUID]], list[Shortage]]:
+    """Return (subject, account id) -> (amount, origin) for all accounts that the demands touch, and what is missing.
 
     A department or a pool without an account for the class admits nothing; an ancestor without one does not limit.
     """
@@ -129,13 +136,15 @@ def _wanted(demands: Sequence[Demand], locked: Mapping[int, _Account]) -> dict[t
                     wanted[(demand.subject, account.id)] = (amount, demand.origin)
                 elif not account and owner in required and amount:
                     absent[(owner, required[owner], resource_class)] += amount
-    if absent:
-        raise QuotaExceeded(Shortage(*name, limit=0, used=0, held=0, asked=asked) for name, asked in absent.items())
-    return wanted
+    return wanted, [Shortage(*name, limit=0, used=0, held=0, asked=asked) for name, asked in absent.items()]
 
 
-def _lock(session: Session, demands: Sequence[Demand], touched: Iterable[int]) -> dict[int, _Account]:
-    """Lock, in id order, every account that the demands may touch and those of `touched`."""
+def _lock(session: Session, demands: Sequence[Demand], subjects: Sequence[UUID]) -> dict[int, _Account]:
+    """Lock, in id order, every account that the demands may touch and those on which `subjects` have postings.
+
+    What subjects have must be read after this, not before: until their accounts are locked, another may give it back,
+    and an ancestor may get its first limit and with it a share of what they have.
+    """
     required = {(owner, c) for d in demands for owner in (d.origin, d.pool) if owner for c in d.amounts}
     above = {(owner, c) for d in demands for owner in d.above for c in d.amounts} - required
     name = tuple_(accounts.c.owner, accounts.c.resource_class)
@@ -143,14 +152,20 @@ def _lock(session: Session, demands: Sequence[Demand], touched: Iterable[int]) -
     if above:
         # An ancestor without a limit is not locked: that row would be everybody's bottleneck.
         which.append(name.in_(above) & accounts.c.limit.is_not(None))
-    if touched:
-        which.append(accounts.c.id.in_(touched))
+    if subjects:
+        # An array, so that the ids are looked up once and then found by index like the names.
+        touched = select(postings.c.account_id).where(postings.c.subject.in_(subjects)).scalar_subquery()
+        which.append(accounts.c.id == any_(func.array(touched)))
+    if not which:
+        return {}
     rows = session.execute(_ACCOUNT.where(or_(*which)).order_by(accounts.c.id).with_for_update())
     return {row.id: _Account(*row) for row in rows}
 
 
 def _balances(session: Session, subjects: Sequence[UUID]) -> _Balances:
     """Return (subject, account id) -> (held, used, origin) for all that `subjects` hold or use now."""
+    if not subjects:
+        return {}
     p = postings.c
     rows = session.execute(
         select(p.subject, p.account_id, func.sum(p.held), func.sum(p.used), p.origin)
@@ -175,26 +190,30 @@ def _given_back(present: _Balances, kind: PostingKind, side: Side) -> list[_Move
 
 
 def _give_back(session: Session, subjects: Sequence[UUID], kind: PostingKind, side: Side) -> None:
-    movements = _given_back(_balances(session, subjects), kind, side)
-    if movements:
-        _post(session, movements, _lock(session, (), {m.account for m in movements}))
+    locked = _lock(session, (), subjects)
+    _post(session, _given_back(_balances(session, subjects), kind, side), locked)
 
 
-def _post(session: Session, movements: Sequence[_Movement], locked: Mapping[int, _Account]) -> None:
-    """See whether every account still fits, then write postings and balances. Raises QuotaExceeded."""
-    if not movements:
-        return
+def _post(
+    session: Session,
+    movements: Sequence[_Movement],
+    locked: Mapping[int, _Account],
+    absent: Sequence[Shortage] = (),
+) -> None:
+    """See whether every account is there and still fits, then write postings and balances. Raises QuotaExceeded."""
     net: dict[int, tuple[int, int]] = {}
     for m in movements:
         held, used = net.get(m.account, (0, 0))
         net[m.account] = (held + m.held, used + m.used)
-    shortages = [
+    shortages = [*absent] + [
         Shortage(a.owner, a.owner_kind, a.resource_class, a.limit, a.used, a.held, grows)
         for a, grows in ((locked[account], sum(change)) for account, change in net.items())
         if a.limit is not None and grows > 0 and a.used + a.held + grows > a.limit
     ]
     if shortages:
         raise QuotaExceeded(shortages)
+    if not movements:
+        return
     columns = zip(*(astuple(m) for m in movements), strict=True)
     session.execute(
         _MOVE,

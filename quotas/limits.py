@@ -64,7 +64,7 @@ _BACKFILL = text("""
         WHERE own.held <> coalesce(present.held, 0) OR own.used <> coalesce(present.used, 0)
         RETURNING held, used
     )
-    UPDATE ledger_accounts SET held = held + t.held, used = used + t.used
+    UPDATE ledger_accounts a SET held = a.held + t.held, used = a.used + t.used
     FROM (SELECT coalesce(sum(held), 0) AS held, coalesce(sum(used), 0) AS used FROM posted) t
-    WHERE id = :account
+    WHERE a.id = :account
 """)

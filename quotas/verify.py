@@ -34,7 +34,8 @@ _BALANCES = text("""
         SELECT account_id, sum(held) AS held, sum(used) AS used FROM ledger_postings GROUP BY account_id
     ) p ON p.account_id = a.id
     CROSS JOIN LATERAL (
-        VALUES ('held', a.held, coalesce(p.held, 0)), ('used', a.used, coalesce(p.used, 0))
+        VALUES ('held', a.held, CAST(coalesce(p.held, 0) AS bigint)),
+               ('used', a.used, CAST(coalesce(p.used, 0) AS bigint))
     ) side(what, recorded, posted)
     WHERE side.recorded <> side.posted
 """)
@@ -50,7 +51,8 @@ _LIMITS = text("""
 """)
 
 _SIDES = text("""
-    SELECT 'both sides of ' || t.subject, t.origin, t.resource_class, t.department, t.pool
+    SELECT 'both sides of ' || t.subject, t.origin, t.resource_class,
+           CAST(t.department AS bigint), CAST(t.pool AS bigint)
     FROM (
         SELECT p.subject, p.origin, a.resource_class,
                coalesce(sum(p.used) FILTER (WHERE a.owner = p.origin), 0) AS department,

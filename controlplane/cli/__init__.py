@@ -3,6 +3,7 @@
 import sys
 
 import click
+from pydantic import ValidationError
 
 from controlplane.bootstrap import configure_logging
 from controlplane.cli import (
@@ -19,7 +20,7 @@ from controlplane.cli import (
     users,
     vms,
 )
-from controlplane.cli.output import EXIT_TROUBLE
+from controlplane.cli.output import EXIT_TROUBLE, EXIT_USAGE
 from controlplane.embedded import EmbeddedServerFailed
 from controlplane.settings import settings
 
@@ -31,7 +32,13 @@ def steppe() -> None:
 
     Exit codes: 0 done; 1 trouble in Steppe or its surroundings; 2 wrong words; 3 refused; 4 not found.
     """
-    configure_logging(settings())
+    try:
+        configure_logging(settings())
+    except ValidationError as error:
+        for wrong in error.errors():
+            variable = f"STEPPE_{'.'.join(map(str, wrong['loc']))}".upper()
+            click.echo(f"{variable}: {wrong['msg']}", err=True)
+        sys.exit(EXIT_USAGE)
 
 
 for command in (

@@ -63,9 +63,9 @@ def create_site(session: Session, **values: Any) -> None:
 @flavor.command("create")
 @click.argument("code")
 @click.option("--name", required=True)
-@click.option("--vcpu", type=int, required=True)
-@click.option("--memory-mib", type=int, required=True)
-@click.option("--disk-gib", type=int, required=True)
+@click.option("--vcpu", type=click.IntRange(1), required=True)
+@click.option("--memory-mib", type=click.IntRange(1), required=True)
+@click.option("--disk-gib", type=click.IntRange(1), required=True)
 @with_session
 def create_flavor(session: Session, **values: Any) -> None:
     """Create a flavor."""
@@ -76,7 +76,7 @@ def create_flavor(session: Session, **values: Any) -> None:
 @click.argument("code")
 @click.option("--name", required=True)
 @click.option("--os", required=True)
-@click.option("--min-disk-gib", type=int, required=True)
+@click.option("--min-disk-gib", type=click.IntRange(1), required=True)
 @click.option("--source", help="Path that the hypervisor hosts can read.")
 @with_session
 def create_image(session: Session, **values: Any) -> None:

@@ -15,9 +15,10 @@ from controlplane import worker as work
 from controlplane.bootstrap import Installation
 from controlplane.centre.data_files import models
 from controlplane.centre.loader import is_loaded
+from controlplane.cli.listening import refuse_taken, until_served
 from controlplane.cli.output import opened, operator
 from controlplane.cli.progress import load_with_progress, wait_with_progress
-from controlplane.cli.supervisor import Child, Supervisor
+from controlplane.cli.supervisor import Child, ChildFailed, Supervisor
 from controlplane.db import transaction
 from controlplane.errors import AlreadyExists
 from controlplane.services import identity
@@ -39,14 +40,19 @@ def up(name: str | None) -> None:
     """Start everything: database, migrations, web server and worker. Ctrl-C stops all of it."""
     config = settings()
     started = time.monotonic()
-    with (
-        suppress(KeyboardInterrupt),
-        bootstrap.installation(config, migrate=True) as installation,
-        Supervisor(_children(config, installation.url)) as supervisor,
-    ):
-        people = _load(installation, name, supervisor) if name else []
-        _greet(config, people, time.monotonic() - started)
-        supervisor.watch()
+    refuse_taken(config.listen)
+    try:
+        with (
+            suppress(KeyboardInterrupt),
+            bootstrap.installation(config, migrate=True) as installation,
+            Supervisor(_children(config, installation.url)) as supervisor,
+        ):
+            people = _load(installation, name, supervisor) if name else []
+            until_served(config.listen, supervisor.check)
+            _greet(config, people, time.monotonic() - started)
+            supervisor.watch()
+    except ChildFailed as error:
+        raise click.ClickException(f"{error}; see {config.state_dir / 'log'}") from error
     _console.print("Stopped.")
 
 

@@ -56,10 +56,14 @@ class Verb:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind. `prepare` reads all asks of a department at once and raises RowsRefused, naming each bad row."""
+    """One kind. `classes` is what its pools have, `drivers` are the names of those that can run one.
+
+    `prepare` reads all asks of a department at once and raises RowsRefused, naming each bad row.
+    """
 
     name: str
     classes: tuple[str, ...]
+    drivers: tuple[str, ...]
     spec: type[BaseModel]
     prepare: Callable[[Session, Department, Sequence[Any]], list[Prepared]]
     verbs: Mapping[str, Verb]

@@ -87,13 +87,19 @@ class _Names:
     """The catalogue entries that a set of asks names, by code."""
 
     def __init__(self, session: Session, department: Department, specs: Sequence[VmSpec]) -> None:
-        def by_code(model: Any, codes: Iterable[str], *where: Any) -> dict[str, Any]:
-            found = session.scalars(select(model).where(model.code.in_(set(codes)), *where))
-            return {row.code: row for row in found}
+        def by_code(model: Any, codes: Iterable[str], *where: Any, keep: bool = False) -> dict[str, Any]:
+            statement = select(model).where(model.code.in_(set(codes)), *where)
+            if keep:
+                statement = statement.order_by(model.id).with_for_update(read=True, key_share=True)
+            return {row.code: row for row in session.scalars(statement)}
 
         flavors = {s.flavor for s in specs if s.flavor}
         self.systems: dict[str, System] = by_code(
-            System, (s.system for s in specs), System.department_id == department.id, System.deleted_at.is_(None)
+            System,
+            (s.system for s in specs),
+            System.department_id == department.id,
+            System.deleted_at.is_(None),
+            keep=True,
         )
         self.images: dict[str, Image] = by_code(Image, (s.image for s in specs), Image.offered)
         self.flavors: dict[str, Flavor] = by_code(Flavor, flavors, Flavor.offered) if flavors else {}
@@ -215,13 +221,14 @@ def _rebuild(session: Session, vm: Resource, body: VmRebuild) -> Change:
 VM = Kind(
     name="vm",
     classes=("vm", "vcpu", "memory_mib", "disk_gib"),
+    drivers=("libvirt", "fake"),
     spec=VmSpec,
     prepare=prepare,
     verbs={
         "start": Verb(frozenset({"stopped", "faulted"}), partial(_power, "on")),
         "stop": Verb(frozenset({"running", "faulted"}), partial(_power, "off")),
         "reboot": Verb(frozenset({"running"}), _reboot),
-        "resize": Verb(frozenset({"running", "stopped"}), _resize, VmSize),
+        "resize": Verb(frozenset({"running", "stopped", "faulted"}), _resize, VmSize),
         "rebuild": Verb(frozenset({"running", "stopped", "faulted"}), _rebuild, VmRebuild),
         "retry": Verb(frozenset({"faulted"}), _again),
     },

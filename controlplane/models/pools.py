@@ -31,7 +31,9 @@ class Pool(Recorded, Base):
     accepting: Mapped[bool] = mapped_column(default=True)
 
     site: Mapped[Site] = relationship()
-    capacity: Mapped[list["PoolCapacity"]] = relationship(order_by="PoolCapacity.resource_class")
+    capacity: Mapped[list["PoolCapacity"]] = relationship(
+        order_by="PoolCapacity.resource_class", cascade="all, delete-orphan"
+    )
 
 
 class PoolCapacity(Base):

@@ -15,22 +15,26 @@ class Drivers:
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
-        self._open: dict[UUID, MachineDriver] = {}
+        self._open: dict[UUID, tuple[dict[str, Any], MachineDriver]] = {}
         self._opening: dict[UUID, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def of(self, pool: UUID, driver: str, connection: dict[str, Any]) -> MachineDriver:
-        """Return the pool's driver. Raises Unreachable where it cannot be opened now."""
+        """Return the pool's driver, a new one where `connection` has changed. May raise Unreachable."""
         with self._lock:
             opening = self._opening.setdefault(pool, threading.Lock())
         # A lock a pool: one that is slow to answer must not hold up the others.
         with opening:
-            if pool not in self._open:
-                self._open[pool] = self._connect(driver, connection)
-            return self._open[pool]
+            known, opened = self._open.get(pool, (None, None))
+            if opened is None or known != connection:
+                if opened is not None:
+                    opened.close()
+                opened = self._connect(driver, connection)
+                self._open[pool] = (connection, opened)
+            return opened
 
     def close(self) -> None:
         """Close every driver."""
         with self._lock:
             while self._open:
-                self._open.popitem()[1].close()
+                self._open.popitem()[1][1].close()

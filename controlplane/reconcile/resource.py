@@ -106,13 +106,13 @@ def _save(session: Session, actor: Actor, wanted: Wanted, steps: Sequence[Step])
     if record is None:
         return "superseded"
     record.observed_at = datetime.now(UTC)
+    record.fault_code = record.fault_detail = None
     if wanted.spec is None:
         return _save_gone(session, actor, record)
     was = record.state
     event: Event = "settled_on" if wanted.spec.power == "on" else "settled_off"
     record.state = lifecycle.move(record.state, event)
     record.observed_generation = wanted.generation
-    record.fault_code = record.fault_detail = None
     if was in lifecycle.IN_TRANSITION or was == "faulted":
         record.version += 1
         if was != "building":

@@ -6,7 +6,7 @@ from uuid import UUID
 import structlog
 
 from controlplane.reconcile.plan import Step
-from provisioners.contract import MachineDriver, MachineSpec, Missing
+from provisioners.contract import MachineDriver, MachineSpec, Missing, Unreachable
 
 Apply = Callable[[MachineDriver, MachineSpec], None]
 
@@ -23,13 +23,20 @@ log = structlog.get_logger(__name__)
 
 
 def apply(driver: MachineDriver, resource: UUID, spec: MachineSpec | None, steps: Sequence[Step]) -> None:
-    """Do `steps`. Raises Unreachable, Rejected, and Missing where something vanished that a step needs."""
+    """Do `steps`. Raises Rejected; Unreachable also where something vanished that a step needs: look again later."""
     for step in steps:
         log.info("step", resource=str(resource), step=step)
         if spec is None:
             _delete(driver, resource)
         else:
-            STEPS[step](driver, spec)
+            _do(driver, step, spec)
+
+
+def _do(driver: MachineDriver, step: Step, spec: MachineSpec) -> None:
+    try:
+        STEPS[step](driver, spec)
+    except Missing as error:
+        raise Unreachable(f"{spec.name} vanished while it was being worked on; looking again") from error
 
 
 def _delete(driver: MachineDriver, resource: UUID) -> None:

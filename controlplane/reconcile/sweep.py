@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 def sweep(sessions: Sessions, drivers: Drivers) -> int:
-    """Enqueue a look at everything in transition that no job waits for, and at everything that is not as wanted.
+    """Enqueue a look at everything in transition or not as wanted that no job waits for.
 
     Return how many. A pool that does not answer is passed over, and said so in the log.
     """
@@ -35,6 +35,9 @@ def sweep(sessions: Sessions, drivers: Drivers) -> int:
             found += _sweep_pool(sessions, drivers, pool)
         except (Unreachable, Rejected) as error:
             log.warning("pool passed over", pool=pool.code, reason=str(error))
+        except Exception:
+            # A bug that shows with one pool must not leave all the others unlooked at.
+            log.exception("pool passed over", pool=pool.code)
     return found
 
 
@@ -46,8 +49,10 @@ def _sweep_pool(sessions: Sessions, drivers: Drivers, pool: Pool) -> int:
     observed = drivers.of(pool.id, pool.driver, pool.connection).observe([spec.id for spec in wanted])
     differing = [spec.id for spec in wanted if plan(spec, observed.get(spec.id))]
     with transaction(sessions) as session:
-        jobs.enqueue(session, differing)
-    return len(differing)
+        waited_for = set(session.scalars(_WAITED_FOR, {"resources": [str(resource) for resource in differing]}))
+        forgotten = [resource for resource in differing if str(resource) not in waited_for]
+        jobs.enqueue(session, forgotten)
+    return len(forgotten)
 
 
 def _settled(session: Session, pool: Pool) -> list[MachineSpec]:
@@ -70,4 +75,8 @@ _FORGOTTEN = text("""
     WHERE r.state = ANY(:states) AND NOT EXISTS (
         SELECT 1 FROM procrastinate_jobs j WHERE j.lock = r.id::text AND j.status IN ('todo', 'doing')
     )
+""")
+
+_WAITED_FOR = text("""
+    SELECT lock FROM procrastinate_jobs WHERE lock = ANY(:resources) AND status IN ('todo', 'doing')
 """)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from controlplane import audit, claims, ipam, lookups
 from controlplane.actor import Actor
+from controlplane.conflicts import lock_row, refusing_duplicates
 from controlplane.db import new_id
 from controlplane.errors import AlreadyExists, InUse, Invalid, Stale
 from controlplane.models import Claim, Flavor, Image, Site, Subnet
@@ -80,6 +81,7 @@ def update(session: Session, actor: Actor, thing: T, values: Mapping[str, Any], 
 def delete_subnet(session: Session, actor: Actor, ref: str) -> None:
     """Remove a subnet of which no address is claimed. Raises InUse, NotFound."""
     subnet = lookups.subnet_for(session, actor, ref, "catalogue.write")
+    lock_row(session, subnet)
     count = session.scalar(select(func.count()).where(Claim.subnet_id == subnet.id))
     if count:
         raise InUse(noun="subnet", name=subnet.code, users=f"{count} addresses")
@@ -100,7 +102,8 @@ def _add(session: Session, actor: Actor, model: type[T], thing: T) -> T:
     if session.scalar(select(model.id).where(model.code == thing.code)):
         raise AlreadyExists(noun=model.__name__.lower(), name=thing.code)
     session.add(thing)
-    session.flush()
+    with refusing_duplicates(model.__name__.lower(), thing.code):
+        session.flush()
     _said(session, actor, thing, "create", {})
     return thing
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from controlplane import audit, lookups
 from controlplane.actor import Actor
+from controlplane.conflicts import lock_row, refusing_duplicates
 from controlplane.db import new_id
 from controlplane.errors import AlreadyExists, InUse, Invalid, Stale
 from controlplane.kinds import KINDS
@@ -33,7 +34,7 @@ class NewDepartment:
 def create(session: Session, actor: Actor, new: NewDepartment) -> Department:
     """Create a department. Raises AlreadyExists, NotFound for site or parent, Invalid for an unknown class."""
     site = lookups.site_for(session, actor, new.site, "department.write")
-    parent = lookups.department_for(session, actor, new.parent, "department.write") if new.parent else None
+    parent = _parent(session, actor, new.parent) if new.parent else None
     if session.scalar(select(Department.id).where(Department.code == new.code)):
         raise AlreadyExists(noun="department", name=new.code)
     department = Department(
@@ -43,7 +44,8 @@ def create(session: Session, actor: Actor, new: NewDepartment) -> Department:
     department.parent = parent
     department.lineage = [*(parent.lineage if parent else []), department.id]
     session.add(department)
-    session.flush()
+    with refusing_duplicates("department", new.code):
+        session.flush()
     audit.record(session, actor, [_said(department, "create", {"parent": new.parent, "site": site.code})])
     if new.limits:
         set_quota(session, actor, department, new.limits)
@@ -80,6 +82,7 @@ def set_quota(
     negative = sorted(c for c, limit in limits.items() if limit is not None and limit < 0)
     if negative:
         raise Invalid(field="limits", reason=f"{', '.join(negative)}: a limit is 0 or more, or none")
+    lock_row(session, department)
     below = sorted(lookups.subtree_of(session, department.id) - {department.id})
     set_limit(session, department.id, "department", limits, below)
     audit.record(session, actor, [_said(department, "set_quota", {"limits": dict(limits)})])
@@ -89,6 +92,7 @@ def set_quota(
 def delete(session: Session, actor: Actor, ref: str, now: Any = None) -> None:
     """Close a department that holds nothing any more. Raises InUse."""
     department = lookups.department_for(session, actor, ref, "department.write")
+    lock_row(session, department)
     users = {
         "resources": select(func.count()).where(Resource.department_id == department.id, Resource.deleted_at.is_(None)),
         "systems": select(func.count()).where(System.department_id == department.id, System.deleted_at.is_(None)),
@@ -105,6 +109,15 @@ def delete(session: Session, actor: Actor, ref: str, now: Any = None) -> None:
     department.version += 1
     audit.record(session, actor, [_said(department, "delete", {})])
     session.flush()
+
+
+def _parent(session: Session, actor: Actor, code: str) -> Department:
+    """Return the department above a new one, kept open, and everything above it kept from a first limit meanwhile:
+    that is set before or after this, so that it counts what the new one will use."""
+    parent = lookups.department_for(session, actor, code, "department.write", keep=True)
+    above = select(Department.id).where(Department.id.in_(parent.lineage)).order_by(Department.id)
+    session.execute(above.with_for_update(read=True, key_share=True))
+    return parent
 
 
 def _said(department: Department, verb: str, details: dict[str, Any]) -> audit.Act:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from controlplane import audit, lookups
 from controlplane.actor import Actor, Role
+from controlplane.conflicts import refusing_duplicates
 from controlplane.db import new_id
 from controlplane.errors import AlreadyExists, Invalid, NotFound, NotSignedIn, WrongCredentials
 from controlplane.models import ApiToken, Department, User
@@ -49,7 +50,8 @@ def create_user(session: Session, actor: Actor, new: NewUser) -> tuple[User, str
         password_hash=_hasher.hash(password),
     )
     session.add(user)
-    session.flush()
+    with refusing_duplicates("user", new.username):
+        session.flush()
     act = audit.Act("user.create", "user", user.id, user.username, user.department_id, {"role": new.role})
     audit.record(session, actor, [act])
     return user, password

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from controlplane import audit, lookups
 from controlplane.actor import Actor
+from controlplane.conflicts import refusing_duplicates
 from controlplane.db import new_id
 from controlplane.errors import AlreadyExists, InUse, Invalid, Stale
 from controlplane.kinds import KINDS
@@ -52,6 +53,8 @@ def create(session: Session, actor: Actor, new: NewPool) -> Pool:
     site = lookups.site_for(session, actor, new.site, "pool.write")
     if new.kind not in KINDS:
         raise Invalid(field="kind", reason=f"must be one of {', '.join(KINDS)}")
+    if new.driver not in KINDS[new.kind].drivers:
+        raise Invalid(field="driver", reason=f"must be one of {', '.join(KINDS[new.kind].drivers)}")
     missing = set(KINDS[new.kind].classes) - new.capacity.keys()
     if missing:
         raise Invalid(field="capacity", reason=f"says nothing of {', '.join(sorted(missing))}")
@@ -69,7 +72,8 @@ def create(session: Session, actor: Actor, new: NewPool) -> Pool:
     )
     pool.site = site
     session.add(pool)
-    session.flush()
+    with refusing_duplicates("pool", new.code):
+        session.flush()
     _said(session, actor, pool, "create", {"site": site.code, "mlps_level": new.mlps_level})
     set_capacity(session, actor, pool, new.capacity)
     return pool
@@ -119,8 +123,6 @@ def delete(session: Session, actor: Actor, ref: str) -> None:
     if count:
         raise InUse(noun="pool", name=pool.code, users=f"{count} resources, past ones included")
     set_limit(session, pool.id, "pool", {c.resource_class: 0 for c in pool.capacity})
-    for capacity in pool.capacity:
-        session.delete(capacity)
     _said(session, actor, pool, "delete", {})
     session.delete(pool)
     session.flush()

@@ -5,18 +5,18 @@ Generic: what an ask means is the kind's to say. Lock order: spread groups, subn
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import func, insert, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from controlplane import audit, claims, jobs, lookups
 from controlplane.actor import Actor
 from controlplane.capacity import candidates, with_names
+from controlplane.conflicts import refusing_duplicates
 from controlplane.db import new_id
 from controlplane.errors import AlreadyExists, Contended, Invalid, NoPool, Refusal, RowsRefused
 from controlplane.kinds import KINDS, Kind
@@ -46,7 +46,7 @@ def submit(session: Session, actor: Actor, ask: Ask) -> Request:
 
     Raises RowsRefused where rows are bad, OverQuota, NoPool, NoAddress, AlreadyExists; then nothing is taken.
     """
-    department = lookups.department_for(session, actor, ask.department, "resource.create")
+    department = lookups.department_for(session, actor, ask.department, "resource.create", keep=True)
     kind = KINDS[ask.kind]
     items = prepare(session, department, kind, ask.items)
     _refuse_taken_names(session, department, kind, items)
@@ -55,11 +55,9 @@ def submit(session: Session, actor: Actor, ask: Ask) -> Request:
     placed, addresses = _choose_addresses(session, items)
     pools = _place(session, department, kind, items, placed)
     rows = _resources(department, kind, request, items, placed, pools)
-    try:
+    # Somebody may take a name between the look and now; which one, the next look will tell.
+    with refusing_duplicates(kind.name, ", ".join(item.name for item in items[:5])):
         session.execute(insert(Resource), rows)
-    except IntegrityError as error:
-        # Somebody took a name between the look and now; which one, the next look will tell.
-        raise AlreadyExists(noun=kind.name, name=", ".join(item.name for item in items[:5])) from error
     claims.take(session, addresses)
     _record_acts(session, actor, kind, rows)
     jobs.enqueue(session, [p.id for p in placed], actor.trace)
@@ -162,9 +160,8 @@ def _place(
     """
     above = tuple(d for d in department.lineage if d != department.id)
     groups = {item.need.spread_group for item in items if item.need.spread_group}
-    tried: set[UUID] = set()
+    needs = [item.need for item in items]
     for _ in range(_PLACEMENT_TRIES):
-        needs = [replace(item.need, not_in=frozenset(tried)) for item in items]
         try:
             pools = choose_pools(candidates(session, kind.name, department.id, groups), needs)
         except NoPool:
@@ -180,7 +177,6 @@ def _place(
         except QuotaExceeded as error:
             if any(s.owner_kind == "department" for s in error.shortages):
                 raise with_names(session, error, "department") from error
-            tried |= {s.owner for s in error.shortages}
         else:
             return pools
     raise Contended(times=_PLACEMENT_TRIES)

@@ -41,7 +41,9 @@ def act(session: Session, actor: Actor, order: Order) -> Resource:
     if verb is None:
         raise NotFound(noun="action", name=order.verb)
     _check_version(resource, order.version)
-    if resource.state not in verb.possible_in or resource.desired == "absent":
+    if resource.desired == "absent":
+        raise NotNow(name=resource.name, state="to be deleted", verb=order.verb, when="kept; delete it again to go on")
+    if resource.state not in verb.possible_in:
         when = " or ".join(sorted(verb.possible_in))
         raise NotNow(name=resource.name, state=resource.state, verb=order.verb, when=when)
     change = verb.apply(session, resource, _body(verb, order.body))
@@ -63,6 +65,7 @@ def delete(session: Session, actor: Actor, kind: str, ref: str | UUID, version: 
     if resource.desired == "present" or resource.state == "faulted":
         resource.desired = "absent"
         resource.state = lifecycle.move(resource.state, "remove")
+        resource.fault_code = resource.fault_detail = None
         resource.generation += 1
         resource.version += 1
         audit.record(session, actor, [_said(resource, "delete", {"generation": resource.generation})])

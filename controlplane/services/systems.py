@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from controlplane import audit, lookups
 from controlplane.actor import Actor
+from controlplane.conflicts import lock_row, refusing_duplicates
 from controlplane.db import new_id
 from controlplane.errors import AlreadyExists, InUse, Stale
 from controlplane.models import Resource, System
@@ -37,7 +38,8 @@ def create(session: Session, actor: Actor, new: NewSystem) -> System:
     system = System(id=new_id(), department_id=department.id, **values)
     system.department = department
     session.add(system)
-    session.flush()
+    with refusing_duplicates("system", new.code):
+        session.flush()
     audit.record(session, actor, [_said(system, "create", {"mlps_level": new.mlps_level})])
     return system
 
@@ -61,6 +63,7 @@ def update(session: Session, actor: Actor, ref: str, values: dict[str, Any], ver
 def delete(session: Session, actor: Actor, ref: str) -> None:
     """Close a system that nothing serves any more. Raises InUse."""
     system = lookups.system_for(session, actor, ref, "system.write")
+    lock_row(session, system)
     count = _resources(session, system)
     if count:
         raise InUse(noun="system", name=system.code, users=f"{count} resources")

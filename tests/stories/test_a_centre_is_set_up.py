@@ -119,3 +119,19 @@ def test_a_full_pool_gives_way_to_the_next(sessions: Sessions) -> None:
         assert by_pool == {"small": 2, "large": 4}
         with pytest.raises(NoPool, match="2 removed by capacity"):
             ask(session, vm("one-more"))
+
+
+def test_a_pool_with_an_unknown_driver_is_refused_with_the_known_ones(sessions: Sessions) -> None:
+    given(sessions)
+    capacity = {c: Capacity(None) for c in ROOMY}
+    new = pools.NewPool("odd", "odd", "vm", "nm", 3, "vmware", {}, capacity)
+    with transaction(sessions) as session, pytest.raises(Invalid, match="libvirt, fake"):
+        pools.create(session, ADMIN, new)
+
+
+def test_a_pool_that_never_held_anything_can_be_removed(sessions: Sessions) -> None:
+    given(sessions)
+    with transaction(sessions) as session:
+        pools.delete(session, ADMIN, "hv-01")
+        assert [p.code for p in lookups.pools(session, ADMIN, Listing()).items] == ["hv-02"]
+        assert list(verify(session)) == []
