@@ -35,8 +35,8 @@ Filter = Callable[[str], ColumnElement[bool]]
 
 
 def department_for(session: Session, actor: Actor, ref: str | UUID, action: str, *, keep: bool = False) -> Department:
-    """Return the department with this id or code. With `keep`, nobody closes it or gives it a first limit before the
-    caller's transaction ends. Raises Forbidden, NotFound."""
+    """Return the department with this id or code. With `keep`, nobody closes it before the caller's
+    transaction ends. Raises Forbidden, NotFound."""
     authorize(actor, action)
     statement = _by_ref(Department, ref).where(Department.deleted_at.is_(None))
     if keep:

@@ -82,7 +82,7 @@ def set_quota(
     negative = sorted(c for c, limit in limits.items() if limit is not None and limit < 0)
     if negative:
         raise Invalid(field="limits", reason=f"{', '.join(negative)}: a limit is 0 or more, or none")
-    lock_row(session, department)
+    _lock_tree(session)
     below = sorted(lookups.subtree_of(session, department.id) - {department.id})
     set_limit(session, department.id, "department", limits, below)
     audit.record(session, actor, [_said(department, "set_quota", {"limits": dict(limits)})])
@@ -112,12 +112,17 @@ def delete(session: Session, actor: Actor, ref: str, now: Any = None) -> None:
 
 
 def _parent(session: Session, actor: Actor, code: str) -> Department:
-    """Return the department above a new one, kept open, and everything above it kept from a first limit meanwhile:
-    that is set before or after this, so that it counts what the new one will use."""
-    parent = lookups.department_for(session, actor, code, "department.write", keep=True)
-    above = select(Department.id).where(Department.id.in_(parent.lineage)).order_by(Department.id)
-    session.execute(above.with_for_update(read=True, key_share=True))
-    return parent
+    """Return the department above a new one, which stays open until the new one is there."""
+    _lock_tree(session)
+    return lookups.department_for(session, actor, code, "department.write", keep=True)
+
+
+def _lock_tree(session: Session) -> None:
+    """Let the tree grow and limits be set one after the other: a limit must count all that is below, also the newest.
+
+    Not by row locks: asks hold these all the time, and a limit would wait for a quiet moment that never comes.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("departments", 0))))
 
 
 def _said(department: Department, verb: str, details: dict[str, Any]) -> audit.Act:

@@ -5,8 +5,10 @@ The worker ends when no job is due (`wait=False`), so nothing here waits for a c
 time that a job is put off to is read from its row.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -26,8 +28,13 @@ AWAY = Unreachable("the hypervisor is away")
 
 
 def work(lab: Lab, queue: str = jobs.RECONCILE) -> None:
-    """Do every job of a queue that is due, as a worker process would."""
-    make_app(lab.installation, lab.drivers).run_worker(
+    """Do every job of a queue that is due, as a worker process would.
+
+    In a thread of its own: the browser tests leave an event loop running in the main one.
+    """
+    app = make_app(lab.installation, lab.drivers)
+    run = partial(
+        app.run_worker,
         queues=[queue],
         wait=False,
         concurrency=4,
@@ -35,6 +42,8 @@ def work(lab: Lab, queue: str = jobs.RECONCILE) -> None:
         install_signal_handlers=False,
         listen_notify=False,
     )
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(run).result()
 
 
 def rows(lab: Lab, resource: UUID) -> list[Any]:
