@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Install what pip cannot bring: the compiler and headers that libvirt-python is built with, and
-# the parts that Debian splits off Python. Does nothing where all of it is there.
+# Install what pip cannot bring: the compiler and headers that libvirt-python is built with, the parts that Debian
+# splits off Python, and curl for the README's first calls. Does nothing where all of it is there.
 set -euo pipefail
 
 python=${1:?usage: system_packages.sh PYTHON}
@@ -10,7 +10,7 @@ installed() {
 }
 
 wanted=()
-for package in ca-certificates gcc git libc6-dev libvirt-dev make pkg-config; do
+for package in ca-certificates curl gcc git libc6-dev libvirt-dev make pkg-config; do
     wanted+=("$package")
 done
 

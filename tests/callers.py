@@ -21,7 +21,7 @@ class Caller:
 
     def __init__(self, client: FlaskClient, secret: str) -> None:
         self._client = client
-        self._secret = secret
+        self.secret = secret
 
     def get(self, path: str, **more: Any) -> TestResponse:
         return self._call("get", path, **more)
@@ -39,7 +39,7 @@ class Caller:
         return self._call("delete", path, **more)
 
     def _call(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> TestResponse:
-        bearer = {"Authorization": f"Bearer {self._secret}"} if self._secret else {}
+        bearer = {"Authorization": f"Bearer {self.secret}"} if self.secret else {}
         return self._client.open(f"/api/v1{path}", method=method.upper(), headers={**bearer, **(headers or {})}, **more)
 
 

@@ -109,6 +109,7 @@ def test_one_command_starts_and_stops_everything_and_a_kill_leaves_nothing_behin
     the_first_start_loads_the_centre_serves_it_and_stops_at_ctrl_c(story)
     a_command_beside_no_up_starts_the_database_for_itself_and_leaves_none_behind(story)
     another_start_finds_everything_as_it_was_left(story)
+    the_readmes_first_calls_work_when_they_are_pasted(story)
     killing_the_supervisor_leaves_no_children_and_the_next_start_works(story)
 
 
@@ -161,6 +162,29 @@ def another_start_finds_everything_as_it_was_left(story: Story) -> None:
     assert {v["state"] for v in vms} == {"running"}
     assert {v["id"] for v in vms} == story.ids
     assert story.machines() == 292
+
+
+def the_readmes_first_calls_work_when_they_are_pasted(story: Story) -> None:
+    [_, calls] = re.findall(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)[:2]
+    pasted = calls.replace("http://127.0.0.1:8080", story.url)
+    assert pasted != calls
+    done = subprocess.run(
+        ("bash", "-u"), input=pasted, env=story.env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line]
+    would, first, second, running, strange, refused, before, deleting, gone, after = answers
+    assert would["dry_run"] is True
+    assert would["quota_after"]
+    assert first["id"] == second["id"] == running["id"]
+    assert running["state"] == "running"
+    assert (strange["status"], gone["status"]) == (404, 404)
+    assert (refused["status"], refused["class"], refused["asked"]) == (409, "vcpu", 200)
+    assert deleting["state"] == "deleting"
+    used = [{c["class"]: c["used"] for c in quota["classes"]} for quota in (before, after)]
+    assert used[0]["vm"] - used[1]["vm"] == 1
+    again = steppe(story.env, "vm", "list", "--search", first["addresses"][0]["address"], "--json")
+    assert json.loads(again.stdout) == []
 
 
 def killing_the_supervisor_leaves_no_children_and_the_next_start_works(story: Story) -> None:

@@ -1,5 +1,6 @@
 """The API as a department uses it: what it sends, what it gets, and what it is refused."""
 
+from controlplane.services import idempotency, identity
 from tests.callers import Callers
 from tests.factories import vm
 
@@ -81,6 +82,20 @@ def test_the_same_idempotency_key_twice_gives_one_vm(http: Callers) -> None:
     other_body = http.ours.post("/vms", vm("web-02"), headers=key)
     assert (other_body.status_code, other_body.json["code"]) == (422, "idempotency.key_reused")
     assert http.theirs.post("/vms", vm(), headers=key).status_code == 202
+
+
+def test_a_repeat_while_the_first_is_still_running_is_told_to_wait(http: Callers) -> None:
+    with http.sessions() as first:
+        caller = identity.token_actor(first, http.ours.secret)
+        assert idempotency.earlier_answer(first, caller, "order-18", b"any") is None
+        answer = http.ours.post("/vms", vm(), headers={"Idempotency-Key": "order-18"})
+        assert (answer.status_code, answer.json["code"]) == (409, "idempotency.still_running")
+    assert http.ours.post("/vms", vm(), headers={"Idempotency-Key": "order-18"}).status_code == 202
+
+
+def test_a_token_is_never_made_with_an_idempotency_key(http: Callers) -> None:
+    answer = http.admin.post("/tokens", {"name": "t"}, headers={"Idempotency-Key": "order-19"})
+    assert (answer.status_code, answer.json["code"]) == (422, "invalid")
 
 
 def test_many_are_made_by_one_ask_or_none_is(http: Callers) -> None:
