@@ -134,7 +134,7 @@ def attempt(strategy: SearchStrategy[Case], http: Callers) -> None:
 
 
 def bearer(http: Callers) -> dict[str, str]:
-    return {"Authorization": f"Bearer {http.admin._secret}"}
+    return {"Authorization": f"Bearer {http.admin.secret}"}
 
 
 def things(http: Callers) -> dict[str, str]:
