@@ -1,5 +1,6 @@
 """Errors as their reader wants them: problem+json (RFC 9457) for programs, a page for people."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +42,7 @@ def message(refusal: Refusal) -> str:
 
 
 def _refused(refusal: Refusal) -> Response:
-    title = type(refusal).__name__
+    title = re.sub(r"(?<!^)(?=[A-Z])", " ", type(refusal).__name__).capitalize()
     if for_program():
         return _problem(refusal.status, refusal.code, title, refusal.message, **refusal.numbers())
     return _page(refusal.status, refusal.code, message(refusal), refusal.numbers().get("shortages"))
