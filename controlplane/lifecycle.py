@@ -43,11 +43,6 @@ class ImpossibleMove(Exception):
     """There is no line in the table for this state and event."""
 
 
-def can(state: State, event: Event) -> bool:
-    """Tell whether `event` is possible in `state`."""
-    return (state, event) in MOVES
-
-
 def move(state: State, event: Event) -> State:
     """Return the state after `event`. Raises ImpossibleMove."""
     try:

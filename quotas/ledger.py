@@ -87,13 +87,24 @@ def settle(session: Session, demands: Sequence[Demand]) -> None:
     _settle(session, demands, "used", known=[d.subject for d in demands])
 
 
+def grow(session: Session, demands: Sequence[Demand]) -> None:
+    """Make each subject use at least its demand; what it has beyond that stays. Raises QuotaExceeded."""
+    _settle(session, demands, "used", known=[d.subject for d in demands], shrink=False)
+
+
 def release(session: Session, subjects: Sequence[UUID]) -> None:
     """Give back everything that `subjects` use. Nothing used is no error."""
     _give_back(session, subjects, "release", "used")
 
 
 def _settle(
-    session: Session, demands: Sequence[Demand], side: Side, known: Sequence[UUID] = (), void: Sequence[UUID] = ()
+    session: Session,
+    demands: Sequence[Demand],
+    side: Side,
+    known: Sequence[UUID] = (),
+    void: Sequence[UUID] = (),
+    *,
+    shrink: bool = True,
 ) -> None:
     """Post what brings each demand's subject to its demand and gives up the holds of `void`.
 
@@ -105,13 +116,14 @@ def _settle(
     # A subject that changes departments leaves as one of the old and comes as one of the new, on every account.
     stays = {key: value for key, value in present.items() if key in wanted and wanted[key][1] == value[2]}
     movements = _given_back(_balances(session, void), "void", "held")
-    movements += _given_back({key: value for key, value in present.items() if key not in stays}, "release", side)
+    if shrink:
+        movements += _given_back({key: value for key, value in present.items() if key not in stays}, "release", side)
     grown: PostingKind = "hold" if side == "held" else "commit"
     seen = {subject for subject, _ in present}
     for (subject, account), (amount, origin) in wanted.items():
         held, used, _ = stays.get((subject, account), (0, 0, origin))
         change = amount - (held if side == "held" else used)
-        if change:
+        if change > 0 or (change and shrink):
             kind: PostingKind = grown if subject not in seen else ("adjust" if amount else "release")
             movements.append(_movement(account, subject, origin, kind, side, change))
     _post(session, movements, locked, absent)

@@ -98,11 +98,13 @@ def _environment(url: str) -> dict[str, str]:
 def _load(installation: Installation, name: str, supervisor: Supervisor) -> list[tuple[NewUser, str]]:
     with transaction(installation.sessions) as session:
         loaded = is_loaded(session, name)
-    if loaded:
-        return []
-    _console.print(f"First start: loading the model centre {name}.")
-    load_with_progress(installation.sessions, name, 1)
+    if not loaded:
+        _console.print(f"First start: loading the model centre {name}.")
+        load_with_progress(installation.sessions, name, 1)
+    # Also on a later start: the first may have been cut off right here.
     people = _demo_people(installation)
+    if loaded:
+        return people
     supervisor.check()
     wait_with_progress(installation.sessions)
     return people

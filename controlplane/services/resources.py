@@ -16,7 +16,7 @@ from controlplane.kinds import KINDS
 from controlplane.kinds.contract import Change, Verb
 from controlplane.models import Resource
 from quotas import ledger
-from quotas.amounts import QuotaExceeded, difference, positive, total
+from quotas.amounts import QuotaExceeded, difference, positive
 from quotas.ledger import Demand
 
 
@@ -47,9 +47,8 @@ def act(session: Session, actor: Actor, order: Order) -> Resource:
         when = " or ".join(sorted(verb.possible_in))
         raise NotNow(name=resource.name, state=resource.state, verb=order.verb, when=when)
     change = verb.apply(session, resource, _body(verb, order.body))
-    growth = positive(difference(change.demand, resource.demand))
-    if growth:
-        _take(session, resource, growth)
+    if positive(difference(change.demand, resource.demand)):
+        _take(session, resource, change.demand)
     details = {"generation": resource.generation + 1, "before": _shown(resource.wanted), "after": _shown(change.wanted)}
     _want(resource, change)
     audit.record(session, actor, [_said(resource, order.verb, details)])
@@ -78,7 +77,7 @@ def possible(resource: Resource) -> dict[str, bool]:
     """Return every verb of a resource's kind, and `delete`, with whether it is possible in its present state."""
     present = resource.desired == "present"
     verbs = {name: present and resource.state in verb.possible_in for name, verb in KINDS[resource.kind].verbs.items()}
-    return verbs | {"delete": present}
+    return verbs | {"delete": present or resource.state == "faulted"}
 
 
 def _check_version(resource: Resource, version: int | None) -> None:
@@ -98,17 +97,18 @@ def _body(verb: Verb, body: BaseModel | Mapping[str, Any] | None) -> BaseModel |
         raise Invalid(field=".".join(map(str, problem["loc"])) or "body", reason=problem["msg"]) from error
 
 
-def _take(session: Session, resource: Resource, growth: Mapping[str, int]) -> None:
+def _take(session: Session, resource: Resource, amounts: Mapping[str, int]) -> None:
+    # What exists may be larger than what was last asked: a change that failed has given nothing back.
     department = lookups.lineage_of(session, resource.department_id)
     demand = Demand(
         resource.id,
         resource.department_id,
-        total((resource.demand, growth)),
+        amounts,
         tuple(d for d in department if d != resource.department_id),
         resource.pool_id,
     )
     try:
-        ledger.settle(session, [demand])
+        ledger.grow(session, [demand])
     except QuotaExceeded as error:
         raise with_names(session, error) from error
 

@@ -16,7 +16,7 @@ from controlplane.db import transaction
 from controlplane.errors import OverQuota
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.resource import reconcile
-from controlplane.services import departments
+from controlplane.services import departments, resources
 from provisioners import registry
 from provisioners.contract import MachineDriver, Rejected
 from tests import factories
@@ -264,3 +264,23 @@ def test_a_look_that_finds_nothing_to_do_leaves_no_trace(lab: Lab) -> None:
     assert lab.look(web) == "settled"
     assert (lab.actions(web), lab.record(web).version) == (before, version)
     assert lab.record(web).observed_at is not None
+
+
+def test_what_a_failed_shrink_left_in_place_stays_taken_until_a_later_change_is_done(lab: Lab) -> None:
+    web = lab.running(vcpu=8, memory_mib=4096, disk_gib=50)
+    lab.driver().fail_next("resize", REFUSED)
+    lab.act(web, "resize", vcpu=2, memory_mib=4096, disk_gib=50)
+    assert lab.look(web) == "faulted"
+    lab.act(web, "resize", vcpu=4, memory_mib=4096, disk_gib=50)
+    assert lab.used()["environment", "vcpu"] == 8
+    assert lab.look(web) == "settled"
+    assert lab.used()["environment", "vcpu"] == 4
+
+
+def test_a_machine_whose_deletion_was_refused_can_be_deleted_again(lab: Lab) -> None:
+    web = lab.running()
+    lab.driver().fail_next("delete", REFUSED)
+    lab.act(web, "delete")
+    assert lab.look(web) == "faulted"
+    assert resources.possible(lab.record(web))["delete"]
+    lab.done(web, "delete")
