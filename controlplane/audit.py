@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from controlplane.actor import Actor
-from controlplane.models import AuditEvent
+from quotas import wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +28,35 @@ def record(session: Session, actor: Actor, acts: Sequence[Act]) -> None:
     """Append `acts` to the trail."""
     if not acts:
         return
-    who = {"actor_id": actor.id, "actor_name": actor.name, "actor_role": actor.role, "trace": actor.trace}
-    session.execute(
-        insert(AuditEvent),
-        [
-            {
-                **who,
-                "action": act.action,
-                "outcome": act.outcome,
-                "target_kind": act.target_kind,
-                "target_id": act.target_id,
-                "target_name": act.target_name,
-                "department_id": act.department,
-                "details": act.details,
-            }
-            for act in acts
-        ],
+    wire.run(
+        session,
+        _RECORD,
+        {
+            "actor_id": actor.id,
+            "actor_name": actor.name,
+            "actor_role": actor.role,
+            "trace": actor.trace,
+            "acts": wire.rows([_row(act) for act in acts]),
+        },
     )
+
+
+def _row(act: Act) -> dict[str, Any]:
+    return {
+        "action": act.action,
+        "outcome": act.outcome,
+        "target_kind": act.target_kind,
+        "target_id": act.target_id,
+        "target_name": act.target_name,
+        "department": act.department,
+        "details": act.details,
+    }
+
+
+_RECORD = """
+    INSERT INTO audit_events (actor_id, actor_name, actor_role, trace,
+                              action, outcome, target_kind, target_id, target_name, department_id, details)
+    SELECT %(actor_id)s, %(actor_name)s, %(actor_role)s, %(trace)s, act.*
+    FROM json_to_recordset(%(acts)s::json)
+    act(action text, outcome text, target_kind text, target_id uuid, target_name text, department uuid, details jsonb)
+"""

@@ -1,69 +1,71 @@
 """Pools as placement sees them and shortages as people read them: the ledger's figures joined with our names."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, LiteralString
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controlplane.errors import NamedShortage, OverQuota
-from controlplane.models import Department, Pool, Resource
+from controlplane.models import Department, Pool
 from controlplane.placement import Candidate
+from quotas import wire
 from quotas.amounts import QuotaExceeded
-from quotas.tables import accounts
 
 
-def candidates(session: Session, kind: str, department: UUID, groups: Collection[str]) -> list[Candidate]:
-    """Return every pool of a kind with what it has left now, in one read. Takes no lock.
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What narrows the pools to look at: those of `sites` (none: of all) that are of `mlps_level` or above, that take
+    new resources and that have room for `amounts`."""
 
-    `groups` are the spread groups of `department` that the caller places members of.
+    sites: frozenset[UUID]
+    mlps_level: int
+    amounts: Mapping[str, int]
+
+
+def candidates(
+    session: Session, kind: str, department: UUID, groups: Collection[str], wish: Wish | None = None
+) -> list[Candidate]:
+    """Return the pools of a kind with what they have left now, in one read. Takes no lock.
+
+    `groups` are the spread groups of `department` that the caller places members of. Without a `wish` all pools come.
     """
-    ledger = (
-        select(
-            accounts.c.owner,
-            func.jsonb_object_agg(accounts.c.resource_class, accounts.c.limit).label("limit"),
-            func.jsonb_object_agg(
-                accounts.c.resource_class, accounts.c.limit - accounts.c.used - accounts.c.held
-            ).label("free"),
-        )
-        .where(accounts.c.owner_kind == "pool")
-        .group_by(accounts.c.owner)
-        .subquery()
-    )
-    rows = session.execute(
-        select(Pool.id, Pool.code, Pool.site_id, Pool.mlps_level, Pool.accepting, ledger.c.free, ledger.c.limit)
-        .join(ledger, ledger.c.owner == Pool.id)
-        .where(Pool.kind == kind)
-    ).all()
+    found = wire.run(session, *_pools(kind, wish)).fetchall()
     members = _members(session, department, groups) if groups else {}
     return [
         Candidate(
-            id=row.id,
-            code=row.code,
-            site=row.site_id,
-            mlps_level=row.mlps_level,
-            accepting=row.accepting,
-            free=row.free,
-            limit=row.limit,
-            groups=frozenset(members.get(row.id, ())),
+            id=id_,
+            code=code,
+            site=site,
+            mlps_level=level,
+            accepting=accepting,
+            free=dict(zip(classes, free, strict=True)),
+            limit=dict(zip(classes, limit, strict=True)),
+            groups=frozenset(members.get(id_, ())),
         )
-        for row in rows
+        for id_, code, site, level, accepting, classes, free, limit in found
     ]
 
 
+def _pools(kind: str, wish: Wish | None) -> tuple[LiteralString, dict[str, Any]]:
+    if wish is None:
+        return _ALL_POOLS, {"kind": kind}
+    return _WISHED_POOLS, {
+        "kind": kind,
+        "anywhere": not wish.sites,
+        "sites": wire.ids(wish.sites),
+        "level": wish.mlps_level,
+        "amounts": wire.rows(wish.amounts),
+    }
+
+
 def _members(session: Session, department: UUID, groups: Collection[str]) -> dict[UUID, set[str]]:
-    rows = session.execute(
-        select(Resource.pool_id, Resource.spread_group).where(
-            Resource.department_id == department,
-            Resource.spread_group.in_(groups),
-            Resource.deleted_at.is_(None),
-        )
-    )
     members: dict[UUID, set[str]] = defaultdict(set)
-    for pool, group in rows:
-        if group:
-            members[pool].add(group)
+    for pool, group in wire.run(session, _MEMBERS, {"department": department, "groups": wire.rows([*groups])}):
+        members[pool].add(group)
     return members
 
 
@@ -75,3 +77,31 @@ def with_names(session: Session, error: QuotaExceeded, owner_kind: str | None = 
     for model in (Department, Pool):
         names |= {row[0]: row[1] for row in session.execute(select(model.id, model.name).where(model.id.in_(owners)))}
     return OverQuota(NamedShortage(s, names.get(s.owner, str(s.owner))) for s in shortages)
+
+
+_ALL_POOLS: LiteralString = """
+    SELECT p.id, p.code, p.site_id, p.mlps_level, p.accepting,
+           array_agg(a.resource_class), array_agg(a."limit" - a.used - a.held), array_agg(a."limit")
+    FROM pools p JOIN ledger_accounts a ON a.owner = p.id
+    WHERE p.kind = %(kind)s GROUP BY p.id
+"""
+
+_WISHED_POOLS: LiteralString = """
+    SELECT p.id, p.code, p.site_id, p.mlps_level, p.accepting,
+           array_agg(a.resource_class), array_agg(a."limit" - a.used - a.held), array_agg(a."limit")
+    FROM pools p JOIN ledger_accounts a ON a.owner = p.id
+    WHERE p.kind = %(kind)s AND p.accepting AND p.mlps_level >= %(level)s
+    AND (%(anywhere)s OR p.site_id = ANY(%(sites)s::uuid[]))
+    AND NOT EXISTS (
+        SELECT 1 FROM json_each_text(%(amounts)s::json) least
+        JOIN ledger_accounts spent ON spent.owner = p.id AND spent.resource_class = least.key
+        WHERE spent.used + spent.held + least.value::bigint > spent."limit"
+    )
+    GROUP BY p.id
+"""
+
+_MEMBERS = """
+    SELECT pool_id, spread_group FROM resources
+    WHERE department_id = %(department)s AND deleted_at IS NULL
+    AND spread_group = ANY(ARRAY(SELECT json_array_elements_text(%(groups)s::json)))
+"""

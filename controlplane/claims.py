@@ -1,14 +1,20 @@
 """Taking and giving back addresses under the subnet's row lock. Subnets are locked in id order, before any account."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from psycopg import Cursor
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from controlplane.errors import NoAddress, NotFound
 from controlplane.ipam import Block, lowest_free, successor
 from controlplane.models import Claim, Subnet
+from quotas import wire
 
 _AT_ONCE = 256
 
@@ -18,25 +24,44 @@ def block_of(subnet: Subnet) -> Block:
     return Block(subnet.cidr, subnet.gateway, (*subnet.reserved, *subnet.excluded))
 
 
-def choose(session: Session, wanted: Mapping[UUID, int]) -> dict[UUID, list[str]]:
-    """Lock the subnets of `wanted` (id -> how many addresses) and return the lowest free addresses of each.
+def choose(session: Session, wanted: Mapping[UUID, int]) -> Callable[[], dict[UUID, list[str]]]:
+    """Lock the subnets of `wanted` (id -> how many addresses); what is returned gives the lowest free ones of each.
 
-    They are the caller's until its transaction ends; `take` writes them down. Raises NoAddress; NotFound where a
-    subnet was removed since the caller read it.
+    Two steps, so that in a pipeline the caller can send more before it waits. The addresses are the caller's until its
+    transaction ends; `take` writes them down. The second step raises NoAddress; NotFound where a subnet was removed
+    since the caller read it.
     """
-    statement = select(Subnet).where(Subnet.id.in_(wanted)).order_by(Subnet.id).with_for_update()
-    # What the session read of a subnet before it had the lock is out of date: `first_free` may be lower by now.
-    subnets = session.scalars(statement.execution_options(populate_existing=True)).all()
+    ids = {"ids": wire.ids(wanted)}
+    locked = wire.run(session, _LOCK, ids)
+    # A statement of its own, after the lock: it sees what those before us in the queue have taken.
+    claimed = wire.run(session, _CLAIMED, {**ids, "limit": _AT_ONCE})
+    return partial(_chosen, session, wanted, locked, claimed)
+
+
+def _chosen(
+    session: Session, wanted: Mapping[UUID, int], locked: Cursor[Any], claimed: Cursor[Any]
+) -> dict[UUID, list[str]]:
+    subnets = [
+        _Locked(id_, code, Block(cidr, gateway, tuple(kept)), start) for id_, code, start, cidr, gateway, kept in locked
+    ]
     gone = wanted.keys() - {subnet.id for subnet in subnets}
     if gone:
         raise NotFound(noun="subnet", name=str(min(gone)))
-    return {subnet.id: _lowest(session, subnet, wanted[subnet.id]) for subnet in subnets}
+    taken: dict[UUID, list[str]] = defaultdict(list)
+    for subnet_id, address in claimed:
+        taken[subnet_id].append(address)
+    return {subnet.id: _lowest(session, subnet, taken[subnet.id], wanted[subnet.id]) for subnet in subnets}
 
 
 def take(session: Session, rows: Sequence[tuple[UUID, str, UUID]]) -> None:
-    """Write down claims: (subnet, address, resource). The addresses must come from `choose` in this transaction."""
-    if rows:
-        session.execute(insert(Claim), [{"subnet_id": s, "address": a, "resource_id": r} for s, a, r in rows])
+    """Write down claims: (subnet, address, resource), in the order in which `choose` gave the addresses in this
+    transaction."""
+    if not rows:
+        return
+    last = {subnet: address for subnet, address, _ in rows}
+    claimed = [{"subnet": subnet, "address": address, "resource": resource} for subnet, address, resource in rows]
+    onward = [{"subnet": subnet, "first_free": successor(address)} for subnet, address in last.items()]
+    wire.run(session, _TAKE, {"claimed": wire.rows(claimed), "onward": wire.rows(onward)})
 
 
 def release(session: Session, resource: UUID) -> list[str]:
@@ -58,24 +83,55 @@ def release(session: Session, resource: UUID) -> list[str]:
     return [str(address) for _, address in gone]
 
 
-def _lowest(session: Session, subnet: Subnet, count: int) -> list[str]:
-    """Read the claims from `first_free` on, some hundred at a time, until enough gaps between them are found."""
-    block = block_of(subnet)
+@dataclass(frozen=True, slots=True)
+class _Locked:
+    id: UUID
+    code: str
+    block: Block
+    first_free: str
+
+
+def _lowest(session: Session, subnet: _Locked, taken: list[str], count: int) -> list[str]:
+    """Look through the claims from `first_free` on, some hundred at a time, until there are gaps enough."""
     found: list[str] = []
     start = subnet.first_free
-    while len(found) < count:
-        taken = session.scalars(
-            select(func.host(Claim.address))
-            .where(Claim.subnet_id == subnet.id, Claim.address >= func.inet(start))
-            .order_by(Claim.address)
-            .limit(_AT_ONCE)
-        ).all()
-        last = str(taken[-1]) if len(taken) == _AT_ONCE else None
-        found += lowest_free(block, taken, count - len(found), start, last)
+    while True:
+        last = taken[-1] if len(taken) == _AT_ONCE else None
+        found += lowest_free(subnet.block, taken, count - len(found), start, last)
+        if len(found) == count:
+            return found
         if last is None:
-            break
+            raise NoAddress(subnet=subnet.code, free=len(found), asked=count)
         start = successor(last)
-    if len(found) < count:
-        raise NoAddress(subnet=subnet.code, free=len(found), asked=count)
-    subnet.first_free = successor(found[-1])
-    return found
+        more = wire.run(session, _CLAIMED_FROM, {"subnet": subnet.id, "start": start, "limit": _AT_ONCE})
+        taken = [address for (address,) in more]
+
+
+_LOCK = """
+    SELECT id, code, first_free, cidr, gateway, reserved || excluded FROM subnets
+    WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR UPDATE
+"""
+
+_CLAIMED = """
+    SELECT s.id, c.address
+    FROM subnets s CROSS JOIN LATERAL (
+        SELECT host(address) AS address FROM claims
+        WHERE subnet_id = s.id AND claims.address >= s.first_free::inet
+        ORDER BY claims.address LIMIT %(limit)s
+    ) c
+    WHERE s.id = ANY(%(ids)s::uuid[])
+"""
+
+_CLAIMED_FROM = """
+    SELECT host(address) FROM claims WHERE subnet_id = %(subnet)s AND address >= %(start)s::inet
+    ORDER BY claims.address LIMIT %(limit)s
+"""
+
+_TAKE = """
+    WITH claimed AS (
+        INSERT INTO claims (subnet_id, address, resource_id)
+        SELECT * FROM json_to_recordset(%(claimed)s::json) c(subnet uuid, address inet, resource uuid)
+    )
+    UPDATE subnets s SET first_free = o.first_free, updated_at = now()
+    FROM json_to_recordset(%(onward)s::json) o(subnet uuid, first_free text) WHERE s.id = o.subnet
+"""

@@ -1,20 +1,28 @@
 """The database as everything else sees it: tables' common ground, engines, and the one transaction."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+from select import select
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Engine, MetaData, Text, create_engine, func, make_url
+from psycopg import Error
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, Text, create_engine, event, func, make_url
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 from uuid6 import uuid7
 
 from quotas.tables import NAMING
 
 APP_ROLE = "steppe_app"
 """The PostgreSQL role that all work is done as: it owns no table, so it can neither alter one nor drop a guard."""
+
+_TRUSTED_SECONDS = 30.0
 
 Sessions = sessionmaker[Session]
 
@@ -54,13 +62,26 @@ def driver_url(url: str) -> str:
 def make_engine(url: str, *, as_owner: bool = False, pool_size: int = 5) -> Engine:
     """Return an engine on `url`. All but migrations work as APP_ROLE."""
     options = {} if as_owner else {"options": f"-c role={APP_ROLE}"}
-    return create_engine(
-        driver_url(url),
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        connect_args=options,
-        pool_pre_ping=True,
-    )
+    engine = create_engine(driver_url(url), pool_size=pool_size, max_overflow=pool_size, connect_args=options)
+    event.listen(engine, "checkout", partial(_refuse_dead, engine.dialect))
+    return engine
+
+
+def _refuse_dead(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Have the pool open another connection where the server has ended this one.
+
+    Asking the server each time would cost every request a round trip. An idle connection has nothing to say: only where
+    something has come, or after a time in which a network may have lost it, is it asked.
+    """
+    now = time.monotonic()
+    idle = now - record.info.get("used", now)
+    record.info["used"] = now
+    heard, _, _ = select([connection], [], [], 0)
+    if heard or idle > _TRUSTED_SECONDS:
+        try:
+            dialect.do_ping(connection)
+        except Error as error:
+            raise DisconnectionError from error
 
 
 def make_sessions(engine: Engine) -> Sessions:

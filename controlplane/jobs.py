@@ -1,4 +1,4 @@
-"""Durable jobs. A job is deferred on the caller's own connection, so it exists exactly if the decision does.
+"""Durable jobs. A job is deferred in the caller's own transaction, so it exists exactly if the decision does.
 
 A job says only *look at this resource*; `lock` lets one worker at a time look.
 """
@@ -6,29 +6,28 @@ A job says only *look at this resource*; `lock` lets one worker at a time look.
 from collections.abc import Iterable
 from uuid import UUID
 
-from procrastinate import SyncPsycopgConnector
-from procrastinate.jobs import Job
-from procrastinate.manager import JobManager
 from sqlalchemy.orm import Session
+
+from quotas import wire
 
 RECONCILE = "reconcile"
 SWEEP = "sweep"
 
-_deferring = JobManager(SyncPsycopgConnector())
-"""Never opened: it only ever speaks on the connection that it is handed."""
-
 
 def enqueue(session: Session, resources: Iterable[UUID], trace: str | None = None) -> None:
     """Ask a worker to look at `resources` once the caller's transaction commits."""
-    jobs = [
-        Job(
-            queue=RECONCILE,
-            lock=str(resource),
-            queueing_lock=None,
-            task_name=RECONCILE,
-            task_kwargs={"resource_id": str(resource), "trace": trace},
-        )
-        for resource in resources
-    ]
-    if jobs:
-        _deferring.batch_defer_jobs(jobs, connection=session.connection().connection.driver_connection)
+    ids = list(resources)
+    if ids:
+        wire.run(session, _DEFER, {"task": RECONCILE, "resources": wire.ids(ids), "trace": trace})
+
+
+# procrastinate's own function, whose name carries its version; its Python wrapper waits for the answer, which would
+# make every ask wait once more.
+_DEFER = """
+    SELECT procrastinate_defer_jobs_v1(ARRAY(
+        SELECT ROW(%(task)s, %(task)s, 0, resource, NULL,
+                   jsonb_build_object('resource_id', resource, 'trace', %(trace)s::text),
+                   NULL)::procrastinate_job_to_defer_v1
+        FROM unnest(%(resources)s::text[]) WITH ORDINALITY asked(resource, place) ORDER BY place
+    ))
+"""

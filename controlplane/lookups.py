@@ -4,7 +4,8 @@ Whatever belongs to another tenant is not found, exactly like what does not exis
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, String, cast, func, or_, select
@@ -29,6 +30,7 @@ from controlplane.models import (
 )
 from controlplane.paging import Listing, Order, Page, paginate
 from controlplane.policy import authorize
+from quotas import wire
 
 T = TypeVar("T")
 Filter = Callable[[str], ColumnElement[bool]]
@@ -45,6 +47,29 @@ def department_for(session: Session, actor: Actor, ref: str | UUID, action: str,
     if department is None or not actor.sees(department.id):
         raise NotFound(noun="department", name=str(ref))
     return department
+
+
+class Asking(NamedTuple):
+    """A department that asks for something. `lineage` leads from the top of the tree down to it; `now` is the time of
+    the transaction."""
+
+    id: UUID
+    code: str
+    lineage: list[UUID]
+    now: datetime
+
+
+def department_asking(session: Session, actor: Actor, ref: str | UUID) -> Asking:
+    """Return the department that an ask is for; nobody closes it before the caller's transaction ends.
+
+    Raises Forbidden, NotFound.
+    """
+    authorize(actor, "resource.create")
+    by_id = _as_uuid(ref)
+    row = wire.run(session, _ASKING_BY_ID if by_id else _ASKING_BY_CODE, {"ref": by_id or ref}).fetchone()
+    if row is None or not actor.sees(row[0]):
+        raise NotFound(noun="department", name=str(ref))
+    return Asking(*row)
 
 
 def system_for(session: Session, actor: Actor, ref: str | UUID, action: str) -> System:
@@ -215,14 +240,6 @@ def history(session: Session, actor: Actor, target: UUID, limit: int = 100) -> S
     return session.scalars(statement).all()
 
 
-def resources_of(session: Session, actor: Actor, request: Request) -> Sequence[Resource]:
-    """Return all that a request made and that is still there, in the order of the ask."""
-    statement = select(Resource).where(Resource.request_id == request.id, Resource.deleted_at.is_(None))
-    statement = _in_scope(statement, Resource.department_id, actor).options(*_RESOURCE_PARTS)
-    found: Sequence[Resource] = session.scalars(statement.order_by(Resource.id)).all()
-    return found
-
-
 def progress(session: Session, requests: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
     """Return how many resources of each request are in each state."""
     rows = session.execute(
@@ -255,11 +272,25 @@ _RESOURCE_PARTS = (
 )
 
 
+_ASKING_BY_ID = """
+    SELECT id, code, lineage, now() FROM departments WHERE id = %(ref)s AND deleted_at IS NULL FOR KEY SHARE
+"""
+
+_ASKING_BY_CODE = """
+    SELECT id, code, lineage, now() FROM departments WHERE code = %(ref)s AND deleted_at IS NULL FOR KEY SHARE
+"""
+
+
 def _by_ref(model: Any, ref: str | UUID) -> Select[Any]:
+    by_id = _as_uuid(ref)
+    return select(model).where(model.id == by_id if by_id else model.code == ref)
+
+
+def _as_uuid(ref: str | UUID) -> UUID | None:
     try:
-        return select(model).where(model.id == (ref if isinstance(ref, UUID) else UUID(ref)))
+        return ref if isinstance(ref, UUID) else UUID(ref)
     except ValueError:
-        return select(model).where(model.code == ref)
+        return None
 
 
 def _one(session: Session, model: type[T], noun: str, ref: str | UUID) -> T:
@@ -270,10 +301,10 @@ def _one(session: Session, model: type[T], noun: str, ref: str | UUID) -> T:
 
 
 def _uuid(ref: str | UUID, noun: str) -> UUID:
-    try:
-        return ref if isinstance(ref, UUID) else UUID(ref)
-    except ValueError:
-        raise NotFound(noun=noun, name=str(ref)) from None
+    by_id = _as_uuid(ref)
+    if by_id is None:
+        raise NotFound(noun=noun, name=str(ref))
+    return by_id
 
 
 def _in_scope(statement: Select[Any], department: Any, actor: Actor) -> Select[Any]:

@@ -6,6 +6,7 @@ ones before it left.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from uuid import UUID
 
 from controlplane.errors import NoPool
@@ -74,10 +75,16 @@ WEIGHERS: tuple[tuple[str, float, Weigher], ...] = (
     ("spread", 1.0, _scarcest_left),
 )
 """Name, weight, and a figure of which more is better: pools of a high level are kept for those that need it."""
+ALIKE = 0.02
+"""Pools whose weights differ by less are as good as each other."""
 
 
 def choose_pool(pools: Sequence[Candidate], need: Need) -> Candidate:
-    """Return the best pool for `need`; equal ones by code. Raises NoPool, which says what each filter removed."""
+    """Return the best pool for `need`. Raises NoPool, which says what each filter removed.
+
+    Of pools that are alike, the name of the ask picks one: many who ask at once see the same figures, and would all
+    wait for the one that is a little better. The same ask picks the same pool, so that a dry run tells the truth.
+    """
     left = list(pools)
     removed: list[tuple[str, int]] = []
     for name, keeps in FILTERS:
@@ -86,7 +93,10 @@ def choose_pool(pools: Sequence[Candidate], need: Need) -> Candidate:
         left = passed
     if not left:
         raise NoPool(need.name, len(pools), removed)
-    return min(left, key=lambda pool: (-_weight(pool, need), pool.code))
+    weights = [_weight(pool, need) for pool in left]
+    good_enough = max(weights) - ALIKE
+    best = [pool for pool, weight in zip(left, weights, strict=True) if weight > good_enough]
+    return min(best, key=lambda pool: blake2b(f"{need.name}/{pool.code}".encode(), digest_size=8).digest())
 
 
 def choose_pools(pools: Iterable[Candidate], needs: Sequence[Need]) -> list[Candidate]:

@@ -9,15 +9,14 @@ Lock order: account ids ascending, all in one statement. A caller that also lock
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, any_, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
+from quotas import wire
 from quotas.amounts import Amounts, QuotaExceeded, Shortage
-from quotas.tables import accounts, postings
 
 Side = Literal["held", "used"]
 PostingKind = Literal["hold", "commit", "void", "release", "adjust"]
@@ -49,8 +48,7 @@ class _Account:
     used: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Movement:
+class _Movement(NamedTuple):
     account: int
     subject: UUID
     origin: UUID
@@ -157,34 +155,25 @@ def _lock(session: Session, demands: Sequence[Demand], subjects: Sequence[UUID])
     What subjects have must be read after this, not before: until their accounts are locked, another may give it back,
     and an ancestor may get its first limit and with it a share of what they have.
     """
-    required = {(owner, c) for d in demands for owner in (d.origin, d.pool) if owner for c in d.amounts}
-    above = {(owner, c) for d in demands for owner in d.above for c in d.amounts} - required
-    name = tuple_(accounts.c.owner, accounts.c.resource_class)
-    which: list[ColumnElement[bool]] = [name.in_(required)] if required else []
-    if above:
-        # An ancestor without a limit is not locked: that row would be everybody's bottleneck.
-        which.append(name.in_(above) & accounts.c.limit.is_not(None))
-    if subjects:
-        # An array, so that the ids are looked up once and then found by index like the names.
-        touched = select(postings.c.account_id).where(postings.c.subject.in_(subjects)).scalar_subquery()
-        which.append(accounts.c.id == any_(func.array(touched)))
-    if not which:
+    names = {(owner, c): False for d in demands for owner in d.above for c in d.amounts}
+    names |= {(owner, c): True for d in demands for owner in (d.origin, d.pool) if owner for c in d.amounts}
+    if not names and not subjects:
         return {}
-    rows = session.execute(_ACCOUNT.where(or_(*which)).order_by(accounts.c.id).with_for_update())
-    return {row.id: _Account(*row) for row in rows}
+    wanted = [{"owner": o, "class": c, "required": required} for (o, c), required in names.items()]
+    found = wire.run(session, _LOCK, {"wanted": wire.rows(wanted), "subjects": wire.ids(subjects)})
+    return {row[0]: _Account(*row) for row in found}
 
 
 def _balances(session: Session, subjects: Sequence[UUID]) -> _Balances:
     """Return (subject, account id) -> (held, used, origin) for all that `subjects` hold or use now."""
     if not subjects:
         return {}
-    p = postings.c
-    rows = session.execute(
-        select(p.subject, p.account_id, func.sum(p.held), func.sum(p.used), p.origin)
-        .where(p.subject.in_(subjects))
-        .group_by(p.subject, p.account_id, p.origin)
-    )
-    return {(row[0], row[1]): (int(row[2]), int(row[3]), row[4]) for row in rows if row[2] or row[3]}
+    rows = wire.run(session, _HAVE, {"subjects": wire.ids(subjects)})
+    return {
+        (subject, account): (int(held), int(used), origin)
+        for subject, account, held, used, origin in rows
+        if held or used
+    }
 
 
 def _movement(account: int, subject: UUID, origin: UUID, kind: PostingKind, side: Side, change: int) -> _Movement:
@@ -226,35 +215,37 @@ def _post(
         raise QuotaExceeded(shortages)
     if not movements:
         return
-    columns = zip(*(astuple(m) for m in movements), strict=True)
-    session.execute(
-        _MOVE,
-        {
-            "ids": list(net),
-            "net_held": [held for held, _ in net.values()],
-            "net_used": [used for _, used in net.values()],
-            **dict(zip(("account", "subject", "origin", "kind", "held", "used"), map(list, columns), strict=True)),
-        },
+    wire.run(session, _MOVE, {"movements": wire.rows([m._asdict() for m in movements])})
+
+
+# An ancestor without a limit is not locked: that row would be everybody's bottleneck.
+_LOCK = """
+    SELECT id, owner, owner_kind, resource_class, "limit", held, used FROM ledger_accounts
+    WHERE id = ANY(ARRAY(
+        SELECT a.id
+        FROM json_to_recordset(%(wanted)s::json) w(owner uuid, class text, required bool)
+        JOIN ledger_accounts a ON a.owner = w.owner AND a.resource_class = w.class
+        WHERE w.required OR a."limit" IS NOT NULL
+        UNION
+        SELECT account_id FROM ledger_postings WHERE subject = ANY(%(subjects)s::uuid[])
+    ))
+    ORDER BY id FOR UPDATE
+"""
+
+_HAVE = """
+    SELECT subject, account_id, sum(held), sum(used), origin FROM ledger_postings
+    WHERE subject = ANY(%(subjects)s::uuid[])
+    GROUP BY subject, account_id, origin
+"""
+
+_MOVE = """
+    WITH movement AS (
+        SELECT * FROM json_to_recordset(%(movements)s::json)
+        m(account bigint, subject uuid, origin uuid, kind text, held bigint, used bigint)
+    ), moved AS (
+        UPDATE ledger_accounts a SET held = a.held + net.held, used = a.used + net.used
+        FROM (SELECT account, sum(held) AS held, sum(used) AS used FROM movement GROUP BY account) net
+        WHERE a.id = net.account
     )
-
-
-_ACCOUNT = select(
-    accounts.c.id,
-    accounts.c.owner,
-    accounts.c.owner_kind,
-    accounts.c.resource_class,
-    accounts.c.limit,
-    accounts.c.held,
-    accounts.c.used,
-)
-
-_MOVE = text("""
-    WITH moved AS (
-        UPDATE ledger_accounts a SET held = a.held + v.held, used = a.used + v.used
-        FROM unnest(CAST(:ids AS bigint[]), CAST(:net_held AS bigint[]), CAST(:net_used AS bigint[])) v(id, held, used)
-        WHERE a.id = v.id
-    )
-    INSERT INTO ledger_postings (account_id, subject, origin, kind, held, used)
-    SELECT * FROM unnest(CAST(:account AS bigint[]), CAST(:subject AS uuid[]), CAST(:origin AS uuid[]),
-                         CAST(:kind AS text[]), CAST(:held AS bigint[]), CAST(:used AS bigint[]))
-""")
+    INSERT INTO ledger_postings (account_id, subject, origin, kind, held, used) SELECT * FROM movement
+"""

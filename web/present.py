@@ -99,6 +99,30 @@ def vm(v: Record, *, with_pool: bool) -> dict[str, Any]:
     }
 
 
+def allocated(submitted: Record, made: Record, *, with_pool: bool) -> dict[str, Any]:
+    """A VM that was allocated a moment ago: word for word what reading it now would say."""
+    prepared, wanted = made.prepared, made.wanted
+    size = {name: wanted[name] for name in ("vcpu", "memory_mib", "disk_gib")}
+    codes = sorted((address, prepared.subnets[subnet]) for subnet, address in made.addresses.items())
+    return {
+        **prepared.spec,
+        "id": str(made.id),
+        "created_at": stamp(submitted.at),
+        "updated_at": stamp(submitted.at),
+        "version": made.version,
+        "kind": submitted.kind,
+        "department": submitted.department.code,
+        "state": "building",
+        "size": size,
+        "addresses": [{"subnet": code, "address": address} for address, code in codes],
+        "generation": wanted["generation"],
+        "observed_generation": 0,
+        "request": str(submitted.id),
+        "fault": None,
+        **({"pool": made.pool.code} if with_pool else {}),
+    }
+
+
 def asked(r: Record, progress: Mapping[str, int]) -> dict[str, Any]:
     """A request with how many of its resources are in each state."""
     return {

@@ -70,8 +70,8 @@ def create(department: str, count: int, wait: bool, as_json: bool, **values: Any
     items = list(_items(values, count))
     with opened() as installation:
         with transaction(installation.sessions) as session:
-            request = requests.submit(session, operator(), requests.Ask(KIND, department, items))
-            ids = [v.id for v in lookups.resources_of(session, operator(), request)]
+            submitted = requests.submit(session, operator(), requests.Ask(KIND, department, items))
+            ids = [made.id for made in submitted.resources]
         if wait:
             until_settled(installation.sessions, ids)
         with transaction(installation.sessions) as session:

@@ -3,27 +3,38 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from controlplane.lifecycle import State
-from controlplane.models import Department, Resource
+from controlplane.models import Resource
 from controlplane.placement import Need
+
+
+class Owner(Protocol):
+    """The department that asks, as far as a kind needs to know it."""
+
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def code(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One ask, understood: everything but where it goes and which address it has. `spec` is what was sent."""
+    """One ask, understood: everything but where it goes and which address it has. `spec` is what was sent, `subnets`
+    are those that it takes an address of: id -> code."""
 
     name: str
     system_id: UUID | None
     spec: dict[str, Any]
     demand: Mapping[str, int]
     need: Need
-    subnets: tuple[UUID, ...]
+    subnets: Mapping[UUID, str]
     lease_until: datetime | None
     wanted: Callable[["Placed"], dict[str, Any]]
 
@@ -65,5 +76,5 @@ class Kind:
     classes: tuple[str, ...]
     drivers: tuple[str, ...]
     spec: type[BaseModel]
-    prepare: Callable[[Session, Department, Sequence[Any]], list[Prepared]]
+    prepare: Callable[[Session, Owner, Sequence[Any]], list[Prepared]]
     verbs: Mapping[str, Verb]

@@ -1,21 +1,23 @@
 """Virtual machines: the ask, what it needs of quota, pool and subnet, and the order that a driver gets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controlplane import ipam
 from controlplane.errors import Invalid, NotFound, Refusal, RowsRefused
-from controlplane.kinds.contract import Change, Kind, Placed, Prepared, Verb
-from controlplane.models import Department, Flavor, Image, Resource, Subnet, System
+from controlplane.kinds.contract import Change, Kind, Owner, Placed, Prepared, Verb
+from controlplane.models import Resource
 from controlplane.placement import Need
 from provisioners.contract import MachineSpec, Nic, dump_machine
+from quotas import wire
+
+T = TypeVar("T")
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 SshKey = Annotated[
@@ -68,9 +70,9 @@ class VmRebuild(BaseModel):
     image: Code | None = None
 
 
-def prepare(session: Session, department: Department, specs: Sequence[VmSpec]) -> list[Prepared]:
+def prepare(session: Session, department: Owner, specs: Sequence[VmSpec]) -> list[Prepared]:
     """Resolve the codes of all asks with one read a table. Raises RowsRefused."""
-    names = _Names(session, department, specs)
+    names = _Names(session, department.id, specs)
     prepared: list[Prepared] = []
     problems: list[tuple[int, Refusal]] = []
     for row, spec in enumerate(specs):
@@ -83,38 +85,88 @@ def prepare(session: Session, department: Department, specs: Sequence[VmSpec]) -
     return prepared
 
 
+class _System(NamedTuple):
+    code: str
+    id: UUID
+    mlps_level: int
+
+
+class _Image(NamedTuple):
+    code: str
+    source: str | None
+    min_disk_gib: int
+
+
+class _Flavor(NamedTuple):
+    code: str
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+
+
+class _Subnet(NamedTuple):
+    code: str
+    id: UUID
+    site: UUID
+    cidr: str
+    network: str
+    gateway: str | None
+    dns: list[str]
+
+
 class _Names:
-    """The catalogue entries that a set of asks names, by code."""
+    """The catalogue entries that a set of asks names, by code. The systems are kept from being closed meanwhile."""
 
-    def __init__(self, session: Session, department: Department, specs: Sequence[VmSpec]) -> None:
-        def by_code(model: Any, codes: Iterable[str], *where: Any, keep: bool = False) -> dict[str, Any]:
-            statement = select(model).where(model.code.in_(set(codes)), *where)
-            if keep:
-                statement = statement.order_by(model.id).with_for_update(read=True, key_share=True)
-            return {row.code: row for row in session.scalars(statement)}
-
-        flavors = {s.flavor for s in specs if s.flavor}
-        self.systems: dict[str, System] = by_code(
-            System,
-            (s.system for s in specs),
-            System.department_id == department.id,
-            System.deleted_at.is_(None),
-            keep=True,
+    def __init__(self, session: Session, department: UUID, specs: Sequence[VmSpec]) -> None:
+        known = {"department": department, "codes": wire.rows([*{s.system for s in specs}])}
+        systems = wire.run(session, _SYSTEMS, known)
+        images, flavors, subnets = _catalogue(
+            session,
+            images=[*{s.image for s in specs}],
+            flavors=[*{s.flavor for s in specs if s.flavor}],
+            subnets=[*{c for s in specs for c in s.subnets}],
         )
-        self.images: dict[str, Image] = by_code(Image, (s.image for s in specs), Image.offered)
-        self.flavors: dict[str, Flavor] = by_code(Flavor, flavors, Flavor.offered) if flavors else {}
-        self.subnets: dict[str, Subnet] = by_code(Subnet, (c for s in specs for c in s.subnets))
+        self.systems = {row[0]: _System(*row) for row in systems}
+        self.images = {row[0]: _Image(*row) for row in images}
+        self.flavors = {row[0]: _Flavor(*row) for row in flavors}
+        self.subnets = {row[0]: _Subnet(row[0], UUID(row[1]), UUID(row[2]), *row[3:]) for row in subnets}
 
 
-def _named(found: dict[str, Any], noun: str, code: str) -> Any:
+def _catalogue(
+    session: Session, *, images: Sequence[str] = (), flavors: Sequence[str] = (), subnets: Sequence[str] = ()
+) -> tuple[list[list[Any]], list[list[Any]], list[list[Any]]]:
+    """Return the columns of what is offered under these codes, in one read."""
+    codes = {"images": wire.rows(images), "flavors": wire.rows(flavors), "subnets": wire.rows(subnets)}
+    [found] = wire.run(session, _CATALOGUE, codes)
+    return found[0], found[1], found[2]
+
+
+_SYSTEMS = """
+    SELECT code, id, mlps_level FROM systems
+    WHERE department_id = %(department)s AND deleted_at IS NULL
+    AND code = ANY(ARRAY(SELECT json_array_elements_text(%(codes)s::json)))
+    ORDER BY id FOR KEY SHARE
+"""
+
+_CATALOGUE = """
+    SELECT (SELECT coalesce(jsonb_agg(jsonb_build_array(code, source, min_disk_gib)), '[]')
+            FROM images WHERE code = ANY(ARRAY(SELECT json_array_elements_text(%(images)s::json))) AND offered),
+           (SELECT coalesce(jsonb_agg(jsonb_build_array(code, vcpu, memory_mib, disk_gib)), '[]')
+            FROM flavors WHERE code = ANY(ARRAY(SELECT json_array_elements_text(%(flavors)s::json))) AND offered),
+           (SELECT coalesce(jsonb_agg(jsonb_build_array(code, id, site_id, cidr, network, gateway, dns)), '[]')
+            FROM subnets WHERE code = ANY(ARRAY(SELECT json_array_elements_text(%(subnets)s::json))))
+"""
+
+
+def _named(found: Mapping[str, T], noun: str, code: str) -> T:
     if code not in found:
         raise NotFound(noun=noun, name=code)
     return found[code]
 
 
-def _size(spec: VmSize, flavors: dict[str, Flavor]) -> tuple[int, int, int]:
+def _size(spec: VmSize, flavors: Mapping[str, _Flavor]) -> tuple[int, int, int]:
     if spec.flavor:
-        flavor: Flavor = _named(flavors, "flavor", spec.flavor)
+        flavor = _named(flavors, "flavor", spec.flavor)
         return flavor.vcpu, flavor.memory_mib, flavor.disk_gib
     assert spec.vcpu and spec.memory_mib and spec.disk_gib  # noqa: S101 - VmSize saw to it
     return spec.vcpu, spec.memory_mib, spec.disk_gib
@@ -125,10 +177,10 @@ def demand(vcpu: int, memory_mib: int, disk_gib: int) -> dict[str, int]:
     return {"vm": 1, "vcpu": vcpu, "memory_mib": memory_mib, "disk_gib": disk_gib}
 
 
-def _prepare_one(names: _Names, department: Department, spec: VmSpec) -> Prepared:
-    system: System = _named(names.systems, "system", spec.system)
-    image: Image = _named(names.images, "image", spec.image)
-    subnets: list[Subnet] = [_named(names.subnets, "subnet", code) for code in spec.subnets]
+def _prepare_one(names: _Names, department: Owner, spec: VmSpec) -> Prepared:
+    system = _named(names.systems, "system", spec.system)
+    image = _named(names.images, "image", spec.image)
+    subnets = [_named(names.subnets, "subnet", code) for code in spec.subnets]
     vcpu, memory_mib, disk_gib = _size(spec, names.flavors)
     _check_disk(disk_gib, image)
     if len({ipam.version(s.cidr) for s in subnets}) < len(subnets):
@@ -153,19 +205,19 @@ def _prepare_one(names: _Names, department: Department, spec: VmSpec) -> Prepare
         system_id=system.id,
         spec=spec.model_dump(mode="json", exclude_unset=True),
         demand=amounts,
-        need=Need(spec.name, amounts, system.mlps_level, subnets[0].site_id, spec.anti_affinity),
-        subnets=tuple(s.id for s in subnets),
+        need=Need(spec.name, amounts, system.mlps_level, subnets[0].site, spec.anti_affinity),
+        subnets={s.id: s.code for s in subnets},
         lease_until=spec.lease_until,
         wanted=partial(_wanted, order, subnets),
     )
 
 
-def _check_disk(disk_gib: int, image: Image) -> None:
+def _check_disk(disk_gib: int, image: _Image) -> None:
     if disk_gib < image.min_disk_gib:
         raise Invalid(field="disk_gib", reason=f"image {image.code} needs at least {image.min_disk_gib} GiB")
 
 
-def _wanted(order: MachineSpec, subnets: Sequence[Subnet], placed: Placed) -> dict[str, Any]:
+def _wanted(order: MachineSpec, subnets: Sequence[_Subnet], placed: Placed) -> dict[str, Any]:
     nics = tuple(
         Nic(
             mac=_mac(placed.id, number),
@@ -199,8 +251,8 @@ def _again(_session: Session, vm: Resource, _body: None) -> Change:
 
 
 def _resize(session: Session, vm: Resource, body: VmSize) -> Change:
-    flavors = {f.code: f for f in session.scalars(select(Flavor).where(Flavor.code == body.flavor, Flavor.offered))}
-    vcpu, memory_mib, disk_gib = _size(body, flavors)
+    _, flavors, _ = _catalogue(session, flavors=[body.flavor] if body.flavor else [])
+    vcpu, memory_mib, disk_gib = _size(body, {row[0]: _Flavor(*row) for row in flavors})
     if disk_gib < vm.wanted["disk_gib"]:
         raise Invalid(field="disk_gib", reason=f"a disk cannot shrink; it has {vm.wanted['disk_gib']} GiB")
     size = {"vcpu": vcpu, "memory_mib": memory_mib, "disk_gib": disk_gib}
@@ -210,9 +262,8 @@ def _resize(session: Session, vm: Resource, body: VmSize) -> Change:
 
 def _rebuild(session: Session, vm: Resource, body: VmRebuild) -> Change:
     code = body.image or vm.wanted["image"]
-    image = session.scalar(select(Image).where(Image.code == code, Image.offered))
-    if image is None:
-        raise NotFound(noun="image", name=code)
+    images, _, _ = _catalogue(session, images=[code])
+    image = _named({row[0]: _Image(*row) for row in images}, "image", code)
     _check_disk(vm.wanted["disk_gib"], image)
     wanted = vm.wanted | {"image": code, "image_source": image.source, "builds": vm.wanted["builds"] + 1}
     return Change(vm.spec | {"image": code}, wanted, vm.demand)

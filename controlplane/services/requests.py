@@ -1,34 +1,38 @@
 """The one way in for everything that is allocated: quota, pool, address, record, audit and job in one transaction.
 
-Generic: what an ask means is the kind's to say. Lock order: spread groups, subnets, ledger accounts.
+Generic: what an ask means is the kind's to say. Lock order: spread groups, subnets, ledger accounts. The statements go
+out in a pipeline: only what must be known to go on is waited for, and all that is written down goes out at once.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg.errors import UniqueViolation
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from controlplane import audit, claims, jobs, lookups
 from controlplane.actor import Actor
-from controlplane.capacity import candidates, with_names
-from controlplane.conflicts import refusing_duplicates
+from controlplane.capacity import Wish, candidates, with_names
 from controlplane.db import new_id
 from controlplane.errors import AlreadyExists, Contended, Invalid, NoPool, Refusal, RowsRefused
 from controlplane.kinds import KINDS, Kind
 from controlplane.kinds.contract import Placed, Prepared
-from controlplane.models import Department, Request, Resource
+from controlplane.lookups import Asking
 from controlplane.placement import Candidate, choose_pools
-from quotas import ledger
+from quotas import ledger, wire
 from quotas.amounts import QuotaExceeded
 from quotas.ledger import Demand
 
 MAX_ITEMS = 1000
 _PLACEMENT_TRIES = 5
+_Demanding = tuple[UUID, Prepared]
+"""The id that a resource will have, and what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,36 +44,77 @@ class Ask:
     items: Sequence[BaseModel | Mapping[str, Any]]
 
 
-def submit(session: Session, actor: Actor, ask: Ask) -> Request:
-    """Allocate everything that `ask` names and set the workers on it; return the request with its resources' ids
-    found by `lookups`.
+@dataclass(frozen=True, slots=True)
+class Allocated:
+    """One resource that was just allocated."""
+
+    id: UUID
+    prepared: Prepared
+    wanted: dict[str, Any]
+    addresses: Mapping[UUID, str]
+    pool: Candidate
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A request that was let through, with all that it allocated in the order of the ask. `at` is when, UTC."""
+
+    id: UUID
+    at: datetime
+    kind: str
+    department: Asking
+    resources: list[Allocated]
+
+
+def submit(session: Session, actor: Actor, ask: Ask) -> Submitted:
+    """Allocate everything that `ask` names and set the workers on it.
 
     Raises RowsRefused where rows are bad, OverQuota, NoPool, NoAddress, AlreadyExists; then nothing is taken.
     """
-    department = lookups.department_for(session, actor, ask.department, "resource.create", keep=True)
+    if not 1 <= len(ask.items) <= MAX_ITEMS:
+        raise Invalid(field="items", reason=f"one ask takes 1 to {MAX_ITEMS} of them, not {len(ask.items)}")
     kind = KINDS[ask.kind]
-    items = prepare(session, department, kind, ask.items)
-    _refuse_taken_names(session, department, kind, items)
-    _lock_spread_groups(session, department, items)
-    request = _record_request(session, actor, department, kind, items)
-    placed, addresses = _choose_addresses(session, items)
-    pools = _place(session, department, kind, items, placed)
-    rows = _resources(department, kind, request, items, placed, pools)
-    # Somebody may take a name between the look and now; which one, the next look will tell.
-    with refusing_duplicates(kind.name, ", ".join(item.name for item in items[:5])):
-        session.execute(insert(Resource), rows)
-    claims.take(session, addresses)
-    _record_acts(session, actor, kind, rows)
-    jobs.enqueue(session, [p.id for p in placed], actor.trace)
-    return request
+    with _refusing(session, kind, ask.items), wire.pipelined(session):
+        department = lookups.department_asking(session, actor, ask.department)
+        items = prepare(session, department, kind, ask.items)
+        _refuse_taken_names(session, department, kind, items)
+        demanding = [(new_id(), item) for item in items]
+        _lock_spread_groups(session, department, items)
+        pools = _choose_pools(session, department, kind, demanding)
+        addresses = _choose_addresses(session, items)
+        pools = _allocate(session, department, kind, demanding, pools)
+        made = [
+            Allocated(id_, item, item.wanted(Placed(id_, given)), given, pool)
+            for (id_, item), given, pool in zip(demanding, addresses(), pools, strict=True)
+        ]
+        submitted = Submitted(new_id(), department.now, kind.name, department, made)
+        _record(session, actor, submitted)
+        jobs.enqueue(session, [m.id for m in made], actor.trace)
+        return submitted
+
+
+@contextmanager
+def _refusing(session: Session, kind: Kind, items: Sequence[Any]) -> Iterator[None]:
+    """Say what the ledger and the unique names refuse as people know it; the pipeline is over by then."""
+    try:
+        yield
+    except QuotaExceeded as error:
+        raise with_names(session, error, "department") from error
+    except UniqueViolation as error:
+        if error.diag.constraint_name != "uq_resources_live_name":
+            raise
+        raise AlreadyExists(noun=kind.name, name=_names(items)) from error
+
+
+def _names(items: Sequence[Any]) -> str:
+    return ", ".join(str(item["name"] if isinstance(item, Mapping) else item.name) for item in items[:5])
 
 
 def prepare(
-    session: Session, department: Department, kind: Kind, items: Sequence[BaseModel | Mapping[str, Any]]
+    session: Session, department: Asking, kind: Kind, items: Sequence[BaseModel | Mapping[str, Any]]
 ) -> list[Prepared]:
     """Parse and resolve the items of an ask. Raises RowsRefused, or the refusal itself where there is one item."""
-    if not 1 <= len(items) <= MAX_ITEMS:
-        raise Invalid(field="items", reason=f"one ask takes 1 to {MAX_ITEMS} of them, not {len(items)}")
     try:
         return kind.prepare(session, department, _parse(kind, items))
     except RowsRefused as refusal:
@@ -93,148 +138,146 @@ def _parse(kind: Kind, items: Sequence[BaseModel | Mapping[str, Any]]) -> list[B
     return specs
 
 
-def _refuse_taken_names(session: Session, department: Department, kind: Kind, items: Sequence[Prepared]) -> None:
+def _refuse_taken_names(session: Session, department: Asking, kind: Kind, items: Sequence[Prepared]) -> None:
+    """Say which names of many are taken. Of one, the unique index tells when it is written."""
+    if len(items) == 1:
+        return
     names = [item.name for item in items]
-    repeated = {row: name for row, name in enumerate(names) if name in names[:row]} if len(names) > 1 else {}
-    taken = set(
-        session.scalars(
-            select(Resource.name).where(
-                Resource.department_id == department.id,
-                Resource.kind == kind.name,
-                Resource.name.in_(names),
-                Resource.deleted_at.is_(None),
-            )
-        )
-    )
-    problems: list[tuple[int, Refusal]] = [
-        (row, AlreadyExists(noun=kind.name, name=name))
-        for row, name in enumerate(names)
-        if name in taken or row in repeated
-    ]
+    of = {"department": department.id, "kind": kind.name, "names": wire.rows(names)}
+    seen = {name for (name,) in wire.run(session, _TAKEN_NAMES, of)}
+    problems: list[tuple[int, Refusal]] = []
+    for row, name in enumerate(names):
+        if name in seen:
+            problems.append((row, AlreadyExists(noun=kind.name, name=name)))
+        seen.add(name)
     if problems:
-        raise problems[0][1] if len(items) == 1 else RowsRefused(problems)
+        raise RowsRefused(problems)
 
 
-def _lock_spread_groups(session: Session, department: Department, items: Sequence[Prepared]) -> None:
+def _lock_spread_groups(session: Session, department: Asking, items: Sequence[Prepared]) -> None:
     """Members of one group must see each other's pools, so asks for the same group go one after the other."""
     for group in sorted({item.need.spread_group for item in items if item.need.spread_group}):
-        key = func.hashtextextended(f"{department.id}/{group}", 0)
-        session.execute(select(func.pg_advisory_xact_lock(key)))
+        wire.run(session, _LOCK_GROUP, {"group": f"{department.id}/{group}"})
 
 
-def _record_request(
-    session: Session, actor: Actor, department: Department, kind: Kind, items: Sequence[Prepared]
-) -> Request:
-    request = Request(
-        id=new_id(),
-        kind=kind.name,
-        department_id=department.id,
-        state="approved",
-        items=[item.spec for item in items],
-        asked_by=actor.id,
-        asked_by_name=actor.name,
-    )
-    request.department = department
-    session.add(request)
-    session.flush()
-    return request
-
-
-def _choose_addresses(session: Session, items: Sequence[Prepared]) -> tuple[list[Placed], list[tuple[UUID, str, UUID]]]:
+def _choose_addresses(session: Session, items: Sequence[Prepared]) -> Callable[[], list[dict[UUID, str]]]:
+    """Return what gives each item's addresses by subnet, once the answer is there."""
     counts: dict[UUID, int] = defaultdict(int)
     for item in items:
         for subnet in item.subnets:
             counts[subnet] += 1
-    free = {subnet: iter(addresses) for subnet, addresses in claims.choose(session, counts).items()} if counts else {}
-    placed = [Placed(new_id(), {subnet: next(free[subnet]) for subnet in item.subnets}) for item in items]
-    rows = [(subnet, address, p.id) for p in placed for subnet, address in p.addresses.items()]
-    return placed, rows
+    chosen = claims.choose(session, counts)
+
+    def deal_out() -> list[dict[UUID, str]]:
+        free = {subnet: iter(addresses) for subnet, addresses in chosen().items()}
+        return [{subnet: next(free[subnet]) for subnet in item.subnets} for item in items]
+
+    return deal_out
 
 
-def _place(
-    session: Session, department: Department, kind: Kind, items: Sequence[Prepared], placed: Sequence[Placed]
-) -> list[Candidate]:
-    """Choose pools and post the demand; where a pool filled up between the look and the lock, look again.
+def _choose_pools(session: Session, department: Asking, kind: Kind, demanding: Sequence[_Demanding]) -> list[Candidate]:
+    """Choose among the pools that could take the least of the needs; only where that fails look at all, to say why.
 
     What runs short is told of the department first: a full pool is no news to one whose quota is spent.
     """
-    above = tuple(d for d in department.lineage if d != department.id)
-    groups = {item.need.spread_group for item in items if item.need.spread_group}
-    needs = [item.need for item in items]
+    needs = [item.need for _, item in demanding]
+    groups = {need.spread_group for need in needs if need.spread_group}
+    sites = frozenset(need.site for need in needs if need.site)
+    wish = Wish(
+        sites if all(need.site for need in needs) else frozenset(),
+        min(need.mlps_level for need in needs),
+        {c: min(need.amounts.get(c, 0) for need in needs) for c in kind.classes},
+    )
+    try:
+        return choose_pools(candidates(session, kind.name, department.id, groups, wish), needs)
+    except NoPool:
+        pass
+    try:
+        return choose_pools(candidates(session, kind.name, department.id, groups), needs)
+    except NoPool:
+        ledger.hold(session, [_demand(department, id_, item) for id_, item in demanding])
+        raise
+
+
+def _allocate(
+    session: Session,
+    department: Asking,
+    kind: Kind,
+    demanding: Sequence[_Demanding],
+    pools: list[Candidate],
+) -> list[Candidate]:
+    """Post the demand and return the pools that took it. Where one filled up since the look, look again."""
     for _ in range(_PLACEMENT_TRIES):
+        demands = [_demand(department, id_, item, pool) for (id_, item), pool in zip(demanding, pools, strict=True)]
+        wire.run(session, "SAVEPOINT before_allocation")
         try:
-            pools = choose_pools(candidates(session, kind.name, department.id, groups), needs)
-        except NoPool:
-            _refuse_over_quota(session, department, items, placed)
-            raise
-        demands = [
-            Demand(p.id, department.id, item.demand, above, pool.id)
-            for p, item, pool in zip(placed, items, pools, strict=True)
-        ]
-        try:
-            with session.begin_nested():
-                ledger.allocate(session, demands)
+            ledger.allocate(session, demands)
         except QuotaExceeded as error:
             if any(s.owner_kind == "department" for s in error.shortages):
-                raise with_names(session, error, "department") from error
+                raise
+            # Not even the locks stay: the next choice takes others, maybe before these in their order.
+            wire.run(session, "ROLLBACK TO SAVEPOINT before_allocation")
+            pools = _choose_pools(session, department, kind, demanding)
         else:
+            wire.run(session, "RELEASE SAVEPOINT before_allocation")
             return pools
     raise Contended(times=_PLACEMENT_TRIES)
 
 
-def _refuse_over_quota(
-    session: Session, department: Department, items: Sequence[Prepared], placed: Sequence[Placed]
-) -> None:
-    """Raise OverQuota if the department's own limits would have refused this too; post nothing either way."""
+def _demand(department: Asking, subject: UUID, item: Prepared, pool: Candidate | None = None) -> Demand:
     above = tuple(d for d in department.lineage if d != department.id)
-    demands = [Demand(p.id, department.id, i.demand, above) for p, i in zip(placed, items, strict=True)]
-    savepoint = session.begin_nested()
-    try:
-        ledger.hold(session, demands)
-    except QuotaExceeded as error:
-        savepoint.rollback()
-        raise with_names(session, error, "department") from error
-    savepoint.rollback()
+    return Demand(subject, department.id, item.demand, above, pool.id if pool else None)
 
 
-def _resources(
-    department: Department,
-    kind: Kind,
-    request: Request,
-    items: Sequence[Prepared],
-    placed: Sequence[Placed],
-    pools: Sequence[Candidate],
-) -> list[dict[str, Any]]:
-    return [
+def _record(session: Session, actor: Actor, submitted: Submitted) -> None:
+    """Write down the request, its resources, their addresses and the acts."""
+    made = submitted.resources
+    rows = [
         {
-            "id": p.id,
-            "kind": kind.name,
-            "name": item.name,
-            "department_id": department.id,
-            "system_id": item.system_id,
-            "pool_id": pool.id,
-            "request_id": request.id,
-            "spread_group": item.need.spread_group,
-            "state": "building",
-            "spec": item.spec,
-            "wanted": item.wanted(p),
-            "demand": dict(item.demand),
-            "lease_until": item.lease_until,
+            "id": a.id,
+            "name": a.prepared.name,
+            "system": a.prepared.system_id,
+            "pool": a.pool.id,
+            "spread_group": a.prepared.need.spread_group,
+            "spec": a.prepared.spec,
+            "wanted": a.wanted,
+            "demand": a.prepared.demand,
+            "lease_until": a.prepared.lease_until,
         }
-        for p, item, pool in zip(placed, items, pools, strict=True)
+        for a in made
     ]
+    asked = {"id": submitted.id, "asked_by": actor.id, "asked_by_name": actor.name}
+    of = {"kind": submitted.kind, "department": submitted.department.id}
+    wire.run(session, _RECORD, {**asked, **of, "resources": wire.rows(rows)})
+    claims.take(session, [(subnet, address, a.id) for a in made for subnet, address in a.addresses.items()])
+    audit.record(session, actor, [_said(submitted, a) for a in made])
 
 
-def _record_acts(session: Session, actor: Actor, kind: Kind, rows: Sequence[Mapping[str, Any]]) -> None:
-    acts = [
-        audit.Act(
-            f"{kind.name}.create",
-            kind.name,
-            row["id"],
-            row["name"],
-            row["department_id"],
-            {"request": str(row["request_id"]), "pool": str(row["pool_id"]), "demand": row["demand"]},
-        )
-        for row in rows
-    ]
-    audit.record(session, actor, acts)
+def _said(submitted: Submitted, made: Allocated) -> audit.Act:
+    details = {"request": str(submitted.id), "pool": str(made.pool.id), "demand": dict(made.prepared.demand)}
+    name = made.prepared.name
+    return audit.Act(f"{submitted.kind}.create", submitted.kind, made.id, name, submitted.department.id, details)
+
+
+_TAKEN_NAMES = """
+    SELECT name FROM resources
+    WHERE department_id = %(department)s AND kind = %(kind)s AND deleted_at IS NULL
+    AND name = ANY(ARRAY(SELECT json_array_elements_text(%(names)s::json)))
+"""
+
+_LOCK_GROUP = "SELECT pg_advisory_xact_lock(hashtextextended(%(group)s, 0))"
+
+_RECORD = """
+    WITH made AS (
+        SELECT * FROM json_to_recordset(%(resources)s::json)
+        m(id uuid, name text, system uuid, pool uuid, spread_group text, spec jsonb, wanted jsonb, demand jsonb,
+          lease_until timestamptz)
+    ), request AS (
+        INSERT INTO requests (id, kind, department_id, state, items, asked_by, asked_by_name, version)
+        SELECT %(id)s, %(kind)s, %(department)s, 'approved', (SELECT jsonb_agg(spec) FROM made),
+               %(asked_by)s, %(asked_by_name)s, 1
+    )
+    INSERT INTO resources (kind, department_id, request_id, state, desired, generation, observed_generation, version,
+                           id, name, system_id, pool_id, spread_group, spec, wanted, demand, lease_until)
+    SELECT %(kind)s, %(department)s, %(id)s, 'building', 'present', 1, 0, 1, made.* FROM made
+"""

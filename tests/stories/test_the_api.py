@@ -29,6 +29,17 @@ def test_what_was_sent_is_what_a_read_returns(http: Callers) -> None:
     assert {key: read[key] for key in sent} == sent
 
 
+def test_the_answer_to_an_ask_is_word_for_word_what_reading_it_says(http: Callers) -> None:
+    for caller in (http.ours, http.admin):
+        name = f"web-{len(http.admin.get('/vms').get_json()['items'])}"
+        ask = vm(name, subnets=["business", "business6"], anti_affinity="web", department=http.centre.department)
+        made = caller.post("/vms", ask)
+        assert made.status_code == 202, made.get_json()
+        read = caller.get(f"/vms/{made.get_json()['id']}")
+        assert made.get_json() == read.get_json()
+        assert made.headers["ETag"] == read.headers["ETag"]
+
+
 def test_another_departments_vm_is_not_found(http: Callers) -> None:
     made = http.ours.post("/vms", vm()).json
     for answer in (

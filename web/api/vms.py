@@ -1,7 +1,5 @@
 """Virtual machines."""
 
-from collections.abc import Sequence
-
 from flask import Response, url_for
 
 from controlplane import lookups
@@ -28,17 +26,18 @@ def index(query: VmQuery) -> Response:
 def create(body: VmBody, query: WriteQuery) -> Response:
     """Ask for one VM"""
     spec = VmSpec(**body.model_dump(exclude={"department"}, exclude_unset=True))
-    _, [vm] = _submit(body.department, [spec])
-    return present.created(_with_quota(vm, _shape(vm)), "vms.show", vm, 202)
+    submitted = _submit(body.department, [spec])
+    [vm] = submitted.resources
+    return present.created(_with_quota(submitted, _made(submitted, vm)), "vms.show", vm, 202)
 
 
 @api.post("/bulk", responses={202: Vms})
 def create_many(body: VmsBody, query: WriteQuery) -> Response:
     """Ask for many VMs, all or none"""
-    request, vms = _submit(body.department, body.vms)
-    answer = {"request": str(request.id), "vms": [_shape(vm) for vm in vms]}
-    made = present.answer(_with_quota(vms[0], answer), 202)
-    made.headers["Location"] = url_for("requests.show", ref=request.id)
+    submitted = _submit(body.department, body.vms)
+    answer = {"request": str(submitted.id), "vms": [_made(submitted, vm) for vm in submitted.resources]}
+    made = present.answer(_with_quota(submitted, answer), 202)
+    made.headers["Location"] = url_for("requests.show", ref=submitted.id)
     return made
 
 
@@ -97,10 +96,8 @@ def history(path: IdPath) -> Response:
     return present.answer({"items": [present.event(e) for e in lookups.history(session(), actor(), vm.id)]})
 
 
-def _submit(department: str | None, specs: list[VmSpec]) -> tuple[present.Record, Sequence[present.Record]]:
-    ask = requests.Ask(KIND, own_department(department), specs)
-    request = requests.submit(session(), actor(), ask)
-    return request, lookups.resources_of(session(), actor(), request)
+def _submit(department: str | None, specs: list[VmSpec]) -> requests.Submitted:
+    return requests.submit(session(), actor(), requests.Ask(KIND, own_department(department), specs))
 
 
 def _act(path: IdPath, verb: str, body: VmSize | VmRebuild | None = None) -> Response:
@@ -116,9 +113,14 @@ def _shape(vm: present.Record) -> dict[str, present.Record]:
     return present.vm(vm, with_pool=allows(actor(), "pool.read"))
 
 
-def _with_quota(vm: present.Record, body: dict[str, present.Record]) -> dict[str, present.Record]:
+def _made(submitted: requests.Submitted, vm: requests.Allocated) -> dict[str, present.Record]:
+    return present.allocated(submitted, vm, with_pool=allows(actor(), "pool.read"))
+
+
+def _with_quota(submitted: requests.Submitted, body: dict[str, present.Record]) -> dict[str, present.Record]:
     """Add to a dry run's answer what the department would have left."""
     if not dry_run():
         return body
-    balances = report.of_departments(session(), actor(), [vm.department_id]).get(vm.department_id, ())
+    department = submitted.department.id
+    balances = report.of_departments(session(), actor(), [department]).get(department, ())
     return {**body, "quota_after": [present.balance(b) for b in balances]}

@@ -1,0 +1,58 @@
+"""Statements sent straight to psycopg, on the connection and in the transaction of a SQLAlchemy session.
+
+For what every allocation goes through. Built and read by the ORM, its two dozen statements took four times as long, and
+each waited for the answer to the one before. In a pipeline a statement waits only where its answer is read: SQLAlchemy
+itself, which always reads at once, must not be used within one.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg import Connection, Cursor
+from sqlalchemy.orm import Session
+
+Params = dict[str, Any]
+
+
+def run(session: Session, statement: LiteralString, params: Params | None = None) -> Cursor[Any]:
+    """Send one statement; what the session has not written yet goes first. Raises psycopg's errors, not SQLAlchemy's.
+
+    Within `pipelined` the answer, or the error, comes when the cursor is read or the block ends.
+    """
+    session.flush()
+    return _driver(session).execute(statement, params)
+
+
+@contextmanager
+def pipelined(session: Session) -> Iterator[None]:
+    """Let the statements of `run` go out together. What was not read raises its error at the end of the block."""
+    session.flush()
+    with _driver(session).pipeline():
+        yield
+
+
+def rows(values: Any) -> str:
+    """Return plain values, ids among them, as one JSON parameter: an array for each column takes far longer."""
+    return json.dumps(values, default=str, ensure_ascii=False)
+
+
+def ids(values: Iterable[UUID]) -> str:
+    """Return ids as one array parameter, to be cast to uuid[]."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def _driver(session: Session) -> Connection[Any]:
+    # Asking the session takes as long as sending a statement, so it is asked once a transaction.
+    transaction = session.get_transaction()
+    known = session.info.get(_KNOWN)
+    if transaction is not None and known is not None and known[0] is transaction:
+        return known[1]  # type: ignore[no-any-return]
+    connection: Any = session.connection().connection.driver_connection
+    session.info[_KNOWN] = (session.get_transaction(), connection)
+    return connection  # type: ignore[no-any-return]
+
+
+_KNOWN = "wire"
