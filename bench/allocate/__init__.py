@@ -1,0 +1,1 @@
+"""How fast one VM is allocated over HTTP, beside OpenStack Placement, the nearest thing in wide use."""

@@ -1,0 +1,103 @@
+"""Steppe as it is measured: the model centre, and beside it the departments that ask. No worker builds meanwhile."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from http.client import HTTPConnection
+from itertools import count
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from bench.allocate.load import Answer, Say, call
+from bench.servers import gunicorn
+from controlplane import bootstrap
+from controlplane.actor import Actor, system
+from controlplane.centre.loader import load
+from controlplane.db import transaction
+from controlplane.services import catalogue, departments, identity, pools, systems
+from controlplane.settings import Settings
+
+ASKING = 8
+POOLS = 8
+BULK = 200
+_ENOUGH = 10**9
+_CLASSES = ("vm", "vcpu", "memory_mib", "disk_gib")
+
+
+@dataclass(frozen=True)
+class Steppe:
+    """A running Steppe: its port and the tokens of the departments, by code."""
+
+    port: int
+    tokens: dict[str, str]
+
+    def singles(self, connections: int) -> list[Say]:
+        """Return what each connection says: POST /vms for one department, with names that never repeat."""
+        return [self._single(code) for code in list(self.tokens)[:connections]]
+
+    def bulks(self) -> list[Say]:
+        """Return what one connection says: POST /vms/bulk for BULK machines."""
+        code, token = next(iter(self.tokens.items()))
+
+        def say(connection: HTTPConnection) -> Answer:
+            body = json.dumps({"vms": [_vm(code) for _ in range(BULK)]}).encode()
+            return call(connection, "POST", "/api/v1/vms/bulk", body, _headers(token))
+
+        return [say]
+
+    def _single(self, code: str) -> Say:
+        headers = _headers(self.tokens[code])
+        return lambda connection: call(connection, "POST", "/api/v1/vms", json.dumps(_vm(code)).encode(), headers)
+
+
+_numbers = count(1)
+
+
+def _headers(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+
+def _vm(department: str) -> dict[str, object]:
+    subnet = f"bench-{int(department.rpartition('-')[2]) % 4}"
+    size = {"vcpu": 1, "memory_mib": 1024, "disk_gib": 10}
+    return {"name": f"vm-{next(_numbers)}", "system": "main", "image": "bench", "subnets": [subnet], **size}
+
+
+@contextmanager
+def steppe(url: str, folder: Path) -> Iterator[Steppe]:
+    """Fill the database of `url` and serve Steppe on it."""
+    settings = Settings(database_url=url, state_dir=folder)
+    with bootstrap.installation(settings, migrate=True) as installation:
+        load(installation.sessions, "inner-mongolia", 1, lambda *_: None)
+        with transaction(installation.sessions) as session:
+            tokens = _departments_that_ask(session, system("bench"))
+    environment = {"STEPPE_DATABASE_URL": url, "STEPPE_STATE_DIR": str(folder)}
+    with gunicorn(sys.executable, "web.app:from_environment()", environment, folder / "steppe.log") as port:
+        yield Steppe(port, tokens)
+
+
+def _departments_that_ask(session: Session, actor: Actor) -> dict[str, str]:
+    catalogue.create_image(
+        session, actor, {"code": "bench", "name": "bench", "os": "linux", "min_disk_gib": 1, "source": "bench.qcow2"}
+    )
+    for number in range(4):
+        subnet = {"code": f"bench-{number}", "name": "bench", "site": "nm", "network": "bench"}
+        cidr = {"cidr": f"10.{200 + number * 4}.0.0/14", "gateway": f"10.{200 + number * 4}.0.1"}
+        catalogue.create_subnet(session, actor, {**subnet, **cidr})
+    capacity = dict.fromkeys(_CLASSES, pools.Capacity(_ENOUGH, 0, Decimal(1)))
+    for number in range(POOLS):
+        connection = {"uri": f"test:///bench-{number}", "node": {"cpus": 64, "memory_mib": 1048576}}
+        code = f"bench-{number}"
+        pools.create(session, actor, pools.NewPool(code, code, "vm", "nm", 3, "libvirt", connection, capacity))
+    return {code: _department(session, actor, code) for code in (f"bench-{number}" for number in range(ASKING))}
+
+
+def _department(session: Session, actor: Actor, code: str) -> str:
+    limits = dict.fromkeys(_CLASSES, _ENOUGH)
+    departments.create(session, actor, departments.NewDepartment(code, code, code, "nm", None, limits))
+    systems.create(session, actor, systems.NewSystem(code, "main", "main", "main", 3, "n", "1", "n@example.org"))
+    return identity.create_token(session, actor, code, code)[1]
