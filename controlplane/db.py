@@ -6,7 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
+from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import DateTime, Engine, MetaData, Text, create_engine, func, make_url
+from sqlalchemy import exc as sql_errors
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 from uuid6 import uuid7
@@ -17,6 +20,16 @@ APP_ROLE = "steppe_app"
 """The PostgreSQL role that all work is done as: it owns no table, so it can neither alter one nor drop a guard."""
 
 Sessions = sessionmaker[Session]
+
+CONNECT_SECONDS = 5
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    ReadOnlySqlTransaction,
+    sql_errors.OperationalError,
+    sql_errors.InterfaceError,
+    sql_errors.TimeoutError,
+)
 
 
 def new_id() -> UUID:
@@ -53,12 +66,12 @@ def driver_url(url: str) -> str:
 
 def make_engine(url: str, *, as_owner: bool = False, pool_size: int = 5) -> Engine:
     """Return an engine on `url`. All but migrations work as APP_ROLE."""
-    options = {} if as_owner else {"options": f"-c role={APP_ROLE}"}
+    options: dict[str, Any] = {} if as_owner else {"options": f"-c role={APP_ROLE}"}
     return create_engine(
         driver_url(url),
         pool_size=pool_size,
         max_overflow=pool_size,
-        connect_args=options,
+        connect_args={"connect_timeout": CONNECT_SECONDS, **options},
         pool_pre_ping=True,
     )
 
@@ -73,3 +86,15 @@ def transaction(sessions: Sessions) -> Iterator[Session]:
     """Give a session; commit it at the end of the block, roll it back on any exception."""
     with sessions() as session, session.begin():
         yield session
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Tell whether `error` comes of a database that went away, is starting, or is a standby just now.
+
+    What was under way may be done again once it is back; whether a commit still got through, nobody knows.
+    """
+    while error is not None:
+        if isinstance(error, _AWAY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
