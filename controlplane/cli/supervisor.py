@@ -36,8 +36,8 @@ class Child:
 
 
 @dataclass(slots=True)
-class _Pace:
-    """When a child was started, how long it waits if it ends soon, and when one that has ended is due."""
+class Pace:
+    """When a child was started, how long it is to wait if it ends soon, and when one that has ended is due."""
 
     started: float
     pause: float = _PAUSE
@@ -90,7 +90,7 @@ class Supervisor:
 
     def watch(self, also: Callable[[], None] | None = None) -> None:
         """Start again whatever ends, until the KeyboardInterrupt that a signal raises. Each look calls `also`."""
-        paces = {name: _Pace(time.monotonic()) for name in self._running}
+        paces = {name: Pace(time.monotonic()) for name in self._running}
         while True:
             time.sleep(_LOOK)
             if also:
@@ -98,7 +98,7 @@ class Supervisor:
             for child in self._children:
                 self._look(child, paces[child.name])
 
-    def _look(self, child: Child, pace: _Pace) -> None:
+    def _look(self, child: Child, pace: Pace) -> None:
         code = self._running[child.name].poll()
         if code is None:
             return
