@@ -5,6 +5,7 @@ belong to nobody from then on, and the next one, which begins as soon as the dat
 """
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from controlplane.db import CONNECT_SECONDS, is_away
 
 FINISH_SECONDS = 20.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
+_TALKERS = ("procrastinate.utils", "procrastinate.worker", "procrastinate.worker.worker", "psycopg.pool")
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +42,8 @@ class Plan:
 
 def work(plan: Plan) -> None:
     """Work until SIGINT or SIGTERM; jobs that were begun are finished first, for FINISH_SECONDS."""
+    for name in _TALKERS:
+        logging.getLogger(name).addFilter(_is_news)
     asyncio.run(_work(plan))
 
 
@@ -114,6 +118,12 @@ async def _until(shift: "asyncio.Task[None]", *ends: asyncio.Event) -> None:
         os._exit(1)
     with suppress(asyncio.CancelledError):
         shift.result()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Pass over what libraries say about a database that is away: it is said once, and in one line, by us."""
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    return not is_away(error) and "error connecting" not in record.msg
 
 
 class _Books(JobManager):

@@ -15,7 +15,7 @@ from procrastinate.manager import JobManager
 
 from controlplane import bootstrap, jobs
 from controlplane.bootstrap import Installation
-from controlplane.db import APP_ROLE, is_away, transaction
+from controlplane.db import APP_ROLE, CONNECT_SECONDS, is_away, transaction
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.gate import Limits
 from controlplane.reconcile.resource import park, put_off, reconcile
@@ -127,7 +127,7 @@ def _connector(installation: Installation) -> PsycopgConnector:
         kwargs={"options": f"-c role={APP_ROLE}"},
         min_size=1,
         max_size=installation.settings.job_threads + 3,
-        timeout=10.0,
+        timeout=CONNECT_SECONDS,
     )
 
 
