@@ -68,7 +68,7 @@ def make_app(installation: Installation, drivers: Drivers) -> App:
                 raise
             except Exception as error:
                 if is_away(error):
-                    log.warning("the database is away", resource=resource_id, error=type(error).__name__)
+                    log.warning("the database is away", resource=resource_id, reason=str(error).partition("\n")[0])
                     raise
                 log.exception("bug", resource=resource_id)
                 park(sessions, resource, error, trace)

@@ -95,7 +95,7 @@ def _forged(error: CSRFError) -> Response:
 
 def _bug(error: Exception) -> Response:
     if is_away(error):
-        log.warning("the database is away", path=request.path, error=type(error).__name__)
+        log.warning("the database is away", path=request.path, reason=str(error).partition("\n")[0])
         # Nobody can be named without it: the page goes without the frame that does.
         g.actor = None
         return _refused(Unavailable())

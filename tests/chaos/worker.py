@@ -5,11 +5,11 @@ keeps what became of an order: the volumes' files are written by then and the ma
 """
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import event
@@ -22,10 +22,11 @@ from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.gate import Limits
 from controlplane.settings import settings
 from provisioners import libvirt_driver, registry
-from provisioners.contract import Machine, MachineDriver, MachineSpec
+from provisioners.contract import MachineDriver, MachineSpec
 from provisioners.libvirt_node import NodeFiles, Shelf
 from tests.chaos.traps import Point, reach
 
+_NO_ORDERS = {"observe", "discover", "close"}
 _doing = threading.local()
 
 
@@ -35,44 +36,19 @@ class TrappedDriver:
     def __init__(self, driver: MachineDriver) -> None:
         self._driver = driver
 
-    def observe(self, ids: Collection[UUID]) -> dict[UUID, Machine]:
-        return self._driver.observe(ids)
+    def __getattr__(self, name: str) -> Any:
+        act = getattr(self._driver, name)
+        return act if name in _NO_ORDERS else partial(self._order, name, act)
 
-    def create(self, spec: MachineSpec) -> None:
-        self._order("create", spec.id, partial(self._driver.create, spec))
-
-    def start(self, spec: MachineSpec) -> None:
-        self._order("start", spec.id, partial(self._driver.start, spec))
-
-    def stop(self, spec: MachineSpec) -> None:
-        self._order("stop", spec.id, partial(self._driver.stop, spec))
-
-    def reboot(self, spec: MachineSpec) -> None:
-        self._order("reboot", spec.id, partial(self._driver.reboot, spec))
-
-    def resize(self, spec: MachineSpec) -> None:
-        self._order("resize", spec.id, partial(self._driver.resize, spec))
-
-    def rebuild(self, spec: MachineSpec) -> None:
-        self._order("rebuild", spec.id, partial(self._driver.rebuild, spec))
-
-    def delete(self, machine: UUID) -> None:
-        self._order("delete", machine, partial(self._driver.delete, machine))
-
-    def discover(self) -> list[Machine]:
-        return self._driver.discover()
-
-    def close(self) -> None:
-        self._driver.close()
-
-    def _order(self, step: str, machine: UUID, act: Any) -> None:
-        reach(Point(step, "before", str(machine)))
+    def _order(self, step: str, act: Callable[[Any], None], order: MachineSpec | UUID) -> None:
+        machine = str(order if isinstance(order, UUID) else order.id)
+        reach(Point(step, "before", machine))
         _doing.step = step
         try:
-            act()
+            act(order)
         finally:
             _doing.step = None
-        reach(Point(step, "after", str(machine)))
+        reach(Point(step, "after", machine))
 
 
 class TrappedFiles(NodeFiles):
@@ -93,7 +69,7 @@ class TrappedInstallation(Installation):
 
 
 def _connect(name: str, connection: Mapping[str, Any], state_dir: Path) -> MachineDriver:
-    return TrappedDriver(registry.connect(name, connection, state_dir))
+    return cast("MachineDriver", TrappedDriver(registry.connect(name, connection, state_dir)))
 
 
 def _note_saved(session: Session, *_: Any) -> None:
