@@ -28,7 +28,7 @@ test: lint ## Everything that must hold: lint, then the tests (PYTEST_ARGS="-n 2
 test-debian-postgres: setup ## The tests on Debian's own PostgreSQL, which it installs (needs root)
 	deploy/with_debian_postgres.sh $(BIN)/pytest $(PYTEST_ARGS)
 
-chaos: setup ## Kill every part at every step, about 120 times, and see that nothing is lost (15 minutes)
+chaos: setup ## Kill every part at every step, about 120 times, and see that nothing is lost (10 minutes)
 	@$(BIN)/python -m tests.chaos
 
 lint: setup ## Style, types and import contracts
