@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,10 +12,13 @@ from sqlalchemy import Engine
 
 from controlplane import schema
 from controlplane.db import Sessions, make_engine, make_sessions
-from controlplane.embedded import embedded_server
+from controlplane.embedded import EmbeddedServerFailed, embedded_server, revive
 from controlplane.reconcile.drivers import Drivers
+from controlplane.reconcile.gate import Limits
 from controlplane.settings import Settings
 from provisioners import registry
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,9 @@ class Installation:
     engine: Engine
     sessions: Sessions
 
-    def drivers(self) -> Drivers:
-        """Return a fresh set of drivers; only workers may need one."""
-        return Drivers(partial(registry.connect, state_dir=self.settings.state_dir / "nodes"))
+    def drivers(self, limits: Limits | None = None) -> Drivers:
+        """Return a fresh set of drivers, each behind a gate where there are limits; only workers may need one."""
+        return Drivers(partial(registry.connect, state_dir=self.settings.state_dir / "nodes"), limits)
 
 
 @contextmanager
@@ -56,6 +59,22 @@ def database(settings: Settings) -> Iterator[str]:
     else:
         with embedded_server(settings.state_dir) as url:
             yield url
+
+
+def keeper(settings: Settings) -> Callable[[], None]:
+    """Return what starts the embedded server again where it was killed; with a database of one's own, it does nothing.
+
+    For those who are inside `database`; to be called again and again.
+    """
+
+    def keep() -> None:
+        try:
+            if revive(settings.state_dir):
+                log.warning("the embedded database had ended; it runs again")
+        except EmbeddedServerFailed as error:
+            log.warning("the embedded database does not start; trying again", reason=str(error))
+
+    return keep if settings.database_url is None else lambda: None
 
 
 def configure_logging(settings: Settings) -> None:

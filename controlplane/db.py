@@ -9,10 +9,11 @@ from select import select
 from typing import Any
 from uuid import UUID
 
-from psycopg import Error
+import psycopg
+from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, Text, create_engine, event, func, make_url
+from sqlalchemy import exc as sql_errors
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 from uuid6 import uuid7
@@ -25,6 +26,16 @@ APP_ROLE = "steppe_app"
 _TRUSTED_SECONDS = 30.0
 
 Sessions = sessionmaker[Session]
+
+CONNECT_SECONDS = 5
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    ReadOnlySqlTransaction,
+    sql_errors.OperationalError,
+    sql_errors.InterfaceError,
+    sql_errors.TimeoutError,
+)
 
 
 def new_id() -> UUID:
@@ -61,8 +72,13 @@ def driver_url(url: str) -> str:
 
 def make_engine(url: str, *, as_owner: bool = False, pool_size: int = 5) -> Engine:
     """Return an engine on `url`. All but migrations work as APP_ROLE."""
-    options = {} if as_owner else {"options": f"-c role={APP_ROLE}"}
-    engine = create_engine(driver_url(url), pool_size=pool_size, max_overflow=pool_size, connect_args=options)
+    options: dict[str, Any] = {} if as_owner else {"options": f"-c role={APP_ROLE}"}
+    engine = create_engine(
+        driver_url(url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        connect_args={"connect_timeout": CONNECT_SECONDS, **options},
+    )
     event.listen(engine, "checkout", partial(_refuse_dead, engine.dialect))
     return engine
 
@@ -76,12 +92,12 @@ def _refuse_dead(dialect: Dialect, connection: Any, record: ConnectionPoolEntry,
     now = time.monotonic()
     idle = now - record.info.get("used", now)
     record.info["used"] = now
-    heard, _, _ = select([connection], [], [], 0)
-    if heard or idle > _TRUSTED_SECONDS:
-        try:
+    try:
+        heard, _, _ = select([connection], [], [], 0)
+        if heard or idle > _TRUSTED_SECONDS:
             dialect.do_ping(connection)
-        except Error as error:
-            raise DisconnectionError from error
+    except psycopg.Error as error:
+        raise sql_errors.DisconnectionError from error
 
 
 def make_sessions(engine: Engine) -> Sessions:
@@ -94,3 +110,15 @@ def transaction(sessions: Sessions) -> Iterator[Session]:
     """Give a session; commit it at the end of the block, roll it back on any exception."""
     with sessions() as session, session.begin():
         yield session
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Tell whether `error` comes of a database that went away, is starting, or is a standby just now.
+
+    What was under way may be done again once it is back; whether a commit still got through, nobody knows.
+    """
+    while error is not None:
+        if isinstance(error, _AWAY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

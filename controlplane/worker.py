@@ -1,79 +1,92 @@
 """The worker: takes jobs, turns errors into outcomes, sweeps, and says that it lives.
 
-Heartbeats, retries and the recovery of jobs whose worker died are procrastinate's.
+Heartbeats and retries are procrastinate's, and so is knowing whose worker died; what becomes of its jobs is said here.
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
 from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
-from procrastinate.jobs import Job
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
 
-from controlplane import jobs
+from controlplane import bootstrap, jobs
 from controlplane.bootstrap import Installation
-from controlplane.db import APP_ROLE, transaction
+from controlplane.db import APP_ROLE, CONNECT_SECONDS, is_away, transaction
 from controlplane.reconcile.drivers import Drivers
-from controlplane.reconcile.resource import park, reconcile
+from controlplane.reconcile.gate import Limits
+from controlplane.reconcile.resource import park, put_off, reconcile
 from controlplane.reconcile.sweep import sweep
 from controlplane.services import idempotency
+from controlplane.settings import Settings
+from controlplane.shifts import Plan, work
 from provisioners.contract import Unreachable
 
-STALLED_AFTER = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=5)
+_LONGEST_LOOKOUT = 10
 
 log = structlog.get_logger(__name__)
 
 
 class BackOff(BaseRetryStrategy):
-    """Try again after 1, 2, 4 ... seconds, at most LONGEST_WAIT, for as long as the pool is away."""
+    """Try again after 1, 2, 4 ... seconds, at most LONGEST_WAIT, for as long as the pool or the database is away.
+
+    Without chance in it: the gate of a pool lets a few in at once, however many are due.
+    """
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """Return when to try again, or None for an error that trying again does not mend."""
-        if not isinstance(exception, Unreachable):
-            return None
-        seconds = min(2**job.attempts, int(LONGEST_WAIT.total_seconds()))
-        return RetryDecision(retry_in={"seconds": seconds})
+        if isinstance(exception, Unreachable) or is_away(exception):
+            return RetryDecision(retry_in={"seconds": wait(job)})
+        return None
+
+
+def wait(job: Job) -> int:
+    """Return for how many seconds a job is put off that came to nothing."""
+    longest = int(LONGEST_WAIT.total_seconds())
+    return min(1 << min(job.attempts, longest.bit_length()), longest)
 
 
 def make_app(installation: Installation, drivers: Drivers) -> App:
     """Return the job application with every task of a worker."""
-    connector = PsycopgConnector(
-        conninfo=installation.url,
-        kwargs={"options": f"-c role={APP_ROLE}"},
-        min_size=1,
-        max_size=installation.settings.job_threads + 3,
-    )
-    app = App(connector=connector)
-    sessions = installation.sessions
+    settings, sessions = installation.settings, installation.sessions
+    app = App(connector=_connector(installation))
 
-    @app.task(name=jobs.RECONCILE, queue=jobs.RECONCILE, retry=BackOff())
-    def look(resource_id: str, trace: str | None = None) -> str:
+    @app.task(name=jobs.RECONCILE, queue=jobs.RECONCILE, retry=BackOff(), pass_context=True)
+    def look(context: JobContext, resource_id: str, trace: str | None = None) -> str:
+        resource = UUID(resource_id)
         with structlog.contextvars.bound_contextvars(trace=trace):
             try:
-                return reconcile(sessions, drivers, UUID(resource_id), trace)
+                return reconcile(sessions, drivers, resource, trace)
             except Unreachable as error:
                 log.warning("unreachable", resource=resource_id, reason=str(error))
+                until = datetime.now(UTC) + timedelta(seconds=wait(context.job))
+                put_off(sessions, resource, str(error), until)
                 raise
             except Exception as error:
+                if is_away(error):
+                    log.warning("the database is away", resource=resource_id, reason=str(error).partition("\n")[0])
+                    raise
                 log.exception("bug", resource=resource_id)
-                park(sessions, UUID(resource_id), error, trace)
+                park(sessions, resource, error, trace)
                 raise
 
-    @app.periodic(cron=f"*/{installation.settings.sweep_minutes} * * * *")
+    @app.periodic(cron=f"*/{settings.sweep_minutes} * * * *")
     @app.task(name=jobs.SWEEP, queue=jobs.SWEEP, lock=jobs.SWEEP, queueing_lock=jobs.SWEEP)
     def sweep_all(timestamp: int) -> int:
         found = sweep(sessions, drivers)
         log.info("swept", found=found, timestamp=timestamp)
         return found
 
-    @app.periodic(cron="* * * * *")
+    @app.periodic(cron=f"* * * * * */{_lookout(settings)}")
     @app.task(name="resume_stalled", queue=jobs.SWEEP, queueing_lock="resume_stalled", pass_context=True)
     async def resume_stalled(context: JobContext, timestamp: int) -> None:
         manager = context.app.job_manager
-        for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER.total_seconds()):
-            log.warning("resumed a job whose worker died", job=job.id, task=job.task_name, timestamp=timestamp)
-            await manager.retry_job(job)
+        for job in await manager.get_stalled_jobs(seconds_since_heartbeat=settings.worker_dead_seconds):
+            await _take_over(manager, job)
 
     @app.periodic(cron="17 * * * *")
     @app.task(name="forget_old_jobs", queue=jobs.SWEEP, queueing_lock="forget_old_jobs", pass_context=True)
@@ -91,18 +104,48 @@ def make_app(installation: Installation, drivers: Drivers) -> App:
 
 
 def run(installation: Installation) -> None:
-    """Work until told to stop by SIGINT or SIGTERM; jobs that were begun are finished first."""
-    drivers = installation.drivers()
-    app = make_app(installation, drivers)
+    """Work until told to stop by SIGINT or SIGTERM, through any absence of the database."""
+    settings = installation.settings
+    drivers = installation.drivers(Limits(settings.pool_calls, settings.pool_call_seconds))
     try:
-        with app.open():
-            pass
-        app.run_worker(
-            concurrency=installation.settings.job_threads,
-            fetch_job_polling_interval=5,
-            shutdown_graceful_timeout=20,
-            stalled_worker_timeout=STALLED_AFTER.total_seconds(),
-            delete_jobs="successful",
+        work(
+            Plan(
+                installation.url,
+                partial(make_app, installation, drivers),
+                settings.job_threads,
+                settings.worker_dead_seconds,
+                bootstrap.keeper(settings),
+            )
         )
     finally:
         drivers.close()
+
+
+def _connector(installation: Installation) -> PsycopgConnector:
+    return PsycopgConnector(
+        conninfo=installation.url,
+        kwargs={"options": f"-c role={APP_ROLE}"},
+        min_size=1,
+        max_size=installation.settings.job_threads + 3,
+        timeout=CONNECT_SECONDS,
+    )
+
+
+def _lookout(settings: Settings) -> int:
+    """Return how many seconds pass between two looks for workers that died."""
+    return max(1, min(settings.worker_dead_seconds // 3, _LONGEST_LOOKOUT))
+
+
+async def _take_over(manager: JobManager, job: Job) -> None:
+    """Let a job of a dead worker be done again; what comes again by the clock is dropped."""
+    log.warning("resumed a job whose worker died", job=job.id, task=job.task_name)
+    try:
+        if job.queueing_lock is None:
+            await manager.retry_job(job)
+        else:
+            # The next one may wait already, and there can be but one.
+            await manager.finish_job(job, Status.FAILED, delete_job=True)
+    except ConnectorException as error:
+        if is_away(error):
+            raise
+        log.info("another worker was faster", job=job.id)

@@ -4,7 +4,9 @@ A hypervisor goes away and comes back. Whoever wants to talk to it asks here eac
 new one; every libvirt error that leaves the block becomes one of the contract's three, by the tables below.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import cache
 from threading import Lock, Thread
@@ -15,6 +17,9 @@ from provisioners.contract import Missing, Rejected, Unreachable
 
 # Twenty seconds without an answer to a keepalive: the peer is gone and calls that wait for it fail.
 _KEEPALIVE_SECONDS, _KEEPALIVE_COUNT = 5, 4
+# There are no keepalives before a connection is open: a peer that says nothing then is waited for so long, and one
+# that has said nothing for ten minutes is asked anew.
+_OPEN_SECONDS, _GIVE_UP_SECONDS = 20.0, 600.0
 
 _LOST_DOMAINS = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE})
 _LOST = frozenset(
@@ -64,9 +69,11 @@ def is_lost(error: libvirt.libvirtError) -> bool:
 class Link:
     """One connection, opened when first needed and again after it was lost. Safe to use from several threads."""
 
-    def __init__(self, address: Callable[[], str]) -> None:
+    def __init__(self, address: Callable[[], str], open_seconds: float = _OPEN_SECONDS) -> None:
         """`address` returns the URI to open; it is asked at each opening and may raise Unreachable or Rejected."""
         self._address = address
+        self._open_seconds = open_seconds
+        self._opening: _Opening | None = None
         self._lock = Lock()
         self._connection: libvirt.virConnect | None = None
 
@@ -92,8 +99,21 @@ class Link:
     def _current(self) -> libvirt.virConnect:
         with self._lock:
             if self._connection is None or not self._connection.isAlive():
-                self._connection = _open(self._address())
+                self._connection = self._opened()
             return self._connection
+
+    def _opened(self) -> libvirt.virConnect:
+        """Return a new connection: that of an opening that is still under way, if there is one."""
+        if self._opening is None or self._opening.is_given_up():
+            self._opening = _Opening(self._address())
+        try:
+            connection = self._opening.answer.result(self._open_seconds)
+        except TimeoutError:
+            raise Unreachable("libvirt takes the connection and says nothing") from None
+        finally:
+            if self._opening.answer.done():
+                self._opening = None
+        return connection
 
     def _drop(self, connection: libvirt.virConnect) -> None:
         with self._lock:
@@ -101,6 +121,24 @@ class Link:
                 self._connection = None
         with suppress(libvirt.libvirtError):
             connection.close()
+
+
+class _Opening:
+    """The opening of a connection, in a thread of its own: libvirt waits for an answer without end."""
+
+    def __init__(self, uri: str) -> None:
+        self.answer: Future[libvirt.virConnect] = Future()
+        self._began = time.monotonic()
+        Thread(target=self._open, args=(uri,), name="libvirt-open", daemon=True).start()
+
+    def is_given_up(self) -> bool:
+        return time.monotonic() - self._began > _GIVE_UP_SECONDS
+
+    def _open(self, uri: str) -> None:
+        try:
+            self.answer.set_result(_open(uri))
+        except BaseException as error:
+            self.answer.set_exception(error)
 
 
 def _open(uri: str) -> libvirt.virConnect:

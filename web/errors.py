@@ -11,9 +11,12 @@ from flask_wtf.csrf import CSRFError
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from controlplane.errors import Refusal
+from controlplane.db import is_away
+from controlplane.errors import Refusal, Unavailable
 from web.context import for_program
 from web.words import in_words
+
+RETRY_AFTER_SECONDS = 5
 
 log = structlog.get_logger(__name__)
 
@@ -44,12 +47,21 @@ def message(refusal: Refusal) -> str:
 def _refused(refusal: Refusal) -> Response:
     title = re.sub(r"(?<!^)(?=[A-Z])", " ", type(refusal).__name__).capitalize()
     if for_program():
-        return _problem(refusal.status, refusal.code, title, refusal.message, **refusal.numbers())
-    return _page(refusal.status, refusal.code, message(refusal), refusal.numbers().get("shortages"))
+        answer = _problem(refusal.status, refusal.code, title, refusal.message, **refusal.numbers())
+    else:
+        unsure = gettext("That shows once the database is back.") if isinstance(refusal, Unavailable) else ""
+        rows = refusal.numbers().get("shortages")
+        answer = _page(refusal.status, refusal.code, message(refusal), rows, done=unsure)
+    if refusal.status == 503:
+        answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
 
 
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
+    cause = getattr(error, "original_exception", None)
+    if isinstance(cause, Exception):  # raised after the view, by the commit
+        return _bug(cause)
     if status < 400:
         return make_response(error.get_response())
     if for_program():
@@ -82,6 +94,11 @@ def _forged(error: CSRFError) -> Response:
 
 
 def _bug(error: Exception) -> Response:
+    if is_away(error):
+        log.warning("the database is away", path=request.path, reason=str(error).partition("\n")[0])
+        # Nobody can be named without it: the page goes without the frame that does.
+        g.actor = None
+        return _refused(Unavailable())
     log.exception("bug", path=request.path, error=type(error).__name__)
     if for_program():
         sentence = "An error in Steppe itself. Nothing was changed. Tell the administrator the request id."
@@ -111,9 +128,9 @@ def _problem(status: int, code: str, title: str, detail: str, **more: Any) -> Re
     return answer
 
 
-def _page(status: int, code: str, happened: str, rows: Any = None) -> Response:
+def _page(status: int, code: str, happened: str, rows: Any = None, done: str = "") -> Response:
     # The page reads names for its frame, which a transaction that failed would not give.
     if "session" in g:
         g.session.rollback()
-    page = render_template("error.html", status=status, code=code, happened=happened, rows=rows)
+    page = render_template("error.html", status=status, code=code, happened=happened, rows=rows, done=done)
     return make_response(page, status)

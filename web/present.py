@@ -95,6 +95,7 @@ def vm(v: Record, *, with_pool: bool) -> dict[str, Any]:
         "observed_generation": v.observed_generation,
         "request": str(v.request_id),
         "fault": {"code": v.fault_code, "detail": v.fault_detail} if v.fault_code else None,
+        "waiting": {"reason": v.waiting_reason, "next_try_at": stamp(v.next_try_at)} if v.waiting_reason else None,
         **({"pool": v.pool.code} if with_pool else {}),
     }
 
@@ -119,6 +120,7 @@ def allocated(submitted: Record, made: Record, *, with_pool: bool) -> dict[str, 
         "observed_generation": 0,
         "request": str(submitted.id),
         "fault": None,
+        "waiting": None,
         **({"pool": made.pool.code} if with_pool else {}),
     }
 

@@ -49,6 +49,13 @@ class Fault(BaseModel):
     detail: str | None
 
 
+class Waiting(BaseModel):
+    """Why the last try to make it what it should be came to nothing, though one of the next may succeed."""
+
+    reason: str
+    next_try_at: AwareDatetime
+
+
 class Vm(Answer):
     """A VM: the ask as it was sent, and what Steppe worked out."""
 
@@ -69,6 +76,9 @@ class Vm(Answer):
     observed_generation: int | None = Field(description="the one that was last found made")
     request: UUID
     fault: Fault | None
+    waiting: Waiting | None = Field(
+        None, description="set while its pool does not answer; Steppe tries again by itself"
+    )
     pool: str = Field("", description="where it runs; for administrators and auditors alone")
 
 

@@ -1,14 +1,14 @@
 """Keeps child processes running and stops all of them together.
 
-A child that ends by itself is started again, after a pause that grows while it keeps ending. Children die with their
-supervisor even where it is killed: nothing is left behind that holds a port or a hypervisor.
+A child that ends by itself is started again, after a pause that grows while it keeps ending soon after its start.
+Children die with their supervisor even where it is killed: nothing is left behind that holds a port or a hypervisor.
 """
 
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from types import TracebackType
 import structlog
 
 _PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+_STEADY = 5.0
 _LOOK = 0.5
 _GRACE = 25.0
 _DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM", "--")
@@ -32,6 +33,21 @@ class Child:
     command: Sequence[str]
     environment: Mapping[str, str]
     log: Path | None = None
+
+
+@dataclass(slots=True)
+class Pace:
+    """When a child was started, how long it is to wait if it ends soon, and when one that has ended is due."""
+
+    started: float
+    pause: float = _PAUSE
+    due: float | None = None
+
+    def wait(self, now: float) -> float:
+        """Return how long a child that has just ended is to wait."""
+        wait = _PAUSE if now - self.started >= _STEADY else self.pause
+        self.pause = min(wait * 2, _LONGEST_PAUSE)
+        return wait
 
 
 class ChildFailed(Exception):
@@ -72,19 +88,27 @@ class Supervisor:
             if process.poll() is not None:
                 raise ChildFailed(f"{name} ended with {process.returncode}")
 
-    def watch(self) -> None:
-        """Start again whatever ends, until the KeyboardInterrupt that a signal raises."""
-        pauses = dict.fromkeys(self._running, _PAUSE)
+    def watch(self, also: Callable[[], None] | None = None) -> None:
+        """Start again whatever ends, until the KeyboardInterrupt that a signal raises. Each look calls `also`."""
+        paces = {name: Pace(time.monotonic()) for name in self._running}
         while True:
             time.sleep(_LOOK)
+            if also:
+                also()
             for child in self._children:
-                code = self._running[child.name].poll()
-                if code is None:
-                    continue
-                log.warning("ended; starting it again", child=child.name, code=code, after=pauses[child.name])
-                time.sleep(pauses[child.name])
-                pauses[child.name] = min(pauses[child.name] * 2, _LONGEST_PAUSE)
-                self._start(child)
+                self._look(child, paces[child.name])
+
+    def _look(self, child: Child, pace: Pace) -> None:
+        code = self._running[child.name].poll()
+        if code is None:
+            return
+        now = time.monotonic()
+        if pace.due is None:
+            pace.due = now + pace.wait(now)
+            log.warning("ended; starting it again", child=child.name, code=code, after=pace.due - now)
+        if now >= pace.due:
+            self._start(child)
+            pace.started, pace.due = now, None
 
     def _start(self, child: Child) -> None:
         # A session of its own: Ctrl-C at the terminal reaches the supervisor alone, which stops the rest in order.

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -33,24 +34,30 @@ _DEMO = (
 )
 _console = Console(stderr=True)
 
+Children = Callable[[Settings, str], list[Child]]
+
 
 @click.command()
 @click.option("--centre", "name", type=click.Choice(models()), help="Load this model centre on the first start.")
 def up(name: str | None) -> None:
     """Start everything: database, migrations, web server and worker. Ctrl-C stops all of it."""
-    config = settings()
+    run(settings(), children, name)
+
+
+def run(config: Settings, children: Children, name: str | None = None) -> None:
+    """Run an installation of these children until a signal ends it. `name` is a model centre to load first."""
     started = time.monotonic()
     refuse_taken(config.listen)
     try:
         with (
             suppress(KeyboardInterrupt),
             bootstrap.installation(config, migrate=True) as installation,
-            Supervisor(_children(config, installation.url)) as supervisor,
+            Supervisor(children(config, installation.url)) as supervisor,
         ):
             people = _load(installation, name, supervisor) if name else []
             until_served(config.listen, supervisor.check)
             _greet(config, people, time.monotonic() - started)
-            supervisor.watch()
+            supervisor.watch(bootstrap.keeper(config))
     except ChildFailed as error:
         raise click.ClickException(f"{error}; see {config.state_dir / 'log'}") from error
     _console.print("Stopped.")
@@ -61,7 +68,7 @@ def serve() -> None:
     """Start the web server alone."""
     config = settings()
     with suppress(KeyboardInterrupt), bootstrap.database(config) as url, Supervisor([_web(config, url)]) as supervisor:
-        supervisor.watch()
+        supervisor.watch(bootstrap.keeper(config))
 
 
 @click.command()
@@ -71,7 +78,8 @@ def worker() -> None:
         work.run(installation)
 
 
-def _children(config: Settings, url: str) -> list[Child]:
+def children(config: Settings, url: str) -> list[Child]:
+    """Return the processes that make an installation whose database is at `url`."""
     worker_command = (sys.executable, "-m", "controlplane.cli", "worker")
     logs = config.state_dir / "log"
     logs.mkdir(parents=True, exist_ok=True)

@@ -155,4 +155,6 @@ def _row(v: Any) -> dict[str, Any]:
         "addresses": [str(c.address) for c in v.claims],
         "pool": v.pool.code,
         "fault": v.fault_detail,
+        "waiting": v.waiting_reason,
+        "next_try_at": v.next_try_at.isoformat() if v.next_try_at else None,
     }

@@ -17,7 +17,8 @@ class Resource(Recorded, Base):
     """`spec` is what was asked, `wanted` the driver's whole order that follows from it, `demand` what the ledger has.
 
     `generation` counts what was wanted, `observed_generation` is the last one that was found to be so; `desired`
-    is `absent` once it is to go.
+    is `absent` once it is to go. `waiting_reason` is why the last look failed in a way that passes, and `next_try_at`
+    when the next one is due.
     """
 
     __tablename__ = "resources"
@@ -64,6 +65,8 @@ class Resource(Recorded, Base):
     observed_at: Mapped[datetime | None]
     fault_code: Mapped[str | None]
     fault_detail: Mapped[str | None]
+    waiting_reason: Mapped[str | None]
+    next_try_at: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
 

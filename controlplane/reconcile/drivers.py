@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from controlplane.reconcile.gate import Gate, GatedDriver, Limits
 from provisioners.contract import MachineDriver
 
 Connect = Callable[[str, dict[str, Any]], MachineDriver]
@@ -13,8 +14,10 @@ Connect = Callable[[str, dict[str, Any]], MachineDriver]
 class Drivers:
     """Opens the driver of a pool on first use. Safe to use from several threads."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, limits: Limits | None = None) -> None:
+        """With `limits`, a pool that does not answer holds up nobody but itself."""
         self._connect = connect
+        self._limits = limits
         self._open: dict[UUID, tuple[dict[str, Any], MachineDriver]] = {}
         self._opening: dict[UUID, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -29,9 +32,12 @@ class Drivers:
             if opened is None or known != connection:
                 if opened is not None:
                     opened.close()
-                opened = self._connect(driver, connection)
+                opened = self._gated(self._connect(driver, connection))
                 self._open[pool] = (connection, opened)
             return opened
+
+    def _gated(self, driver: MachineDriver) -> MachineDriver:
+        return GatedDriver(driver, Gate(self._limits)) if self._limits else driver
 
     def close(self) -> None:
         """Close every driver."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from controlplane import audit, claims, jobs, lifecycle
@@ -63,6 +63,19 @@ def reconcile(sessions: Sessions, drivers: Drivers, resource: UUID, trace: str |
         return _save(session, actor, wanted, steps)
 
 
+def put_off(sessions: Sessions, resource: UUID, reason: str, until: datetime) -> None:
+    """Say on a resource why its pool could not be talked to and when that is tried again.
+
+    It is no change of the resource: neither its version nor the time of its last change moves.
+    """
+    with transaction(sessions) as session:
+        session.execute(
+            update(Resource)
+            .where(Resource.id == resource, Resource.deleted_at.is_(None))
+            .values(waiting_reason=reason, next_try_at=until, updated_at=Resource.updated_at)
+        )
+
+
 def park(sessions: Sessions, resource: UUID, error: Exception, trace: str | None = None) -> None:
     """Mark a resource faulted by a bug of ours; the traceback stays with its job."""
     with transaction(sessions) as session:
@@ -107,6 +120,7 @@ def _save(session: Session, actor: Actor, wanted: Wanted, steps: Sequence[Step])
         return "superseded"
     record.observed_at = datetime.now(UTC)
     record.fault_code = record.fault_detail = None
+    record.waiting_reason = record.next_try_at = None
     if wanted.spec is None:
         return _save_gone(session, actor, record)
     was = record.state
@@ -148,6 +162,7 @@ def _save_fault(session: Session, actor: Actor, wanted: Wanted, code: str, detai
         return "superseded"
     record.state = lifecycle.move(record.state, "fault")
     record.fault_code, record.fault_detail = code, detail
+    record.waiting_reason = record.next_try_at = None
     record.version += 1
     act = _act(record, f"{record.kind}.faulted", {"code": code, "detail": detail}, outcome="failure")
     audit.record(session, actor, [act])

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from controlplane.embedded import embedded_server
+from controlplane.embedded import embedded_server, revive
 from tests.cli.processes import ROOT, environment, postmaster, runs, short_folder, until, with_no_mercy
 
 USER = """
@@ -124,6 +124,19 @@ def test_a_server_that_was_killed_is_replaced_and_has_lost_nothing(state: Path) 
     with embedded_server(state) as url:
         assert postmaster(state) != server
         assert ask(url, "SELECT value FROM kept") == 17
+    assert postmaster(state) is None
+
+
+def test_a_server_that_was_killed_is_started_again_for_those_who_use_it(state: Path) -> None:
+    with embedded_server(state) as url:
+        assert not revive(state), "it runs"
+        server = postmaster(state)
+        assert server
+        with_no_mercy(server)
+        until(lambda: not runs(server), "the server to be dead")
+        assert revive(state)
+        assert ask(url, "SELECT 42") == 42
+        assert not revive(state)
     assert postmaster(state) is None
 
 

@@ -81,6 +81,33 @@ def test_a_daemon_that_hangs_up_is_unreachable(tmp_path: Path) -> None:
     listener.close()
 
 
+def test_a_daemon_that_says_nothing_is_unreachable_and_used_once_it_speaks(tmp_path: Path) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{tmp_path}/libvirt-sock")
+    listener.listen()
+    silent = [True]
+    addresses: list[str] = []
+
+    def address() -> str:
+        uri = f"qemu+unix:///system?socket={tmp_path}/libvirt-sock" if silent[0] else "test:///default"
+        addresses.append(uri)
+        return uri
+
+    link = Link(address, open_seconds=0.2)
+    for _ in range(3):
+        with pytest.raises(Unreachable, match="says nothing"), link.calls():
+            pass
+    assert len(addresses) == 1, "it waits on with one thread, not with one more at each try"
+    silent[0] = False
+    listener.accept()[0].close()
+    with pytest.raises(Unreachable), link.calls():
+        pass
+    with link.calls() as connection:
+        assert connection.getHostname()
+    link.close()
+    listener.close()
+
+
 def test_a_lost_connection_is_opened_again_by_the_next_call() -> None:
     link = Link(lambda: "test:///default")
     with link.calls() as first:

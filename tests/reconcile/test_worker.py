@@ -12,10 +12,12 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Job
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from controlplane import jobs
 from controlplane.db import transaction
@@ -124,6 +126,45 @@ def test_the_ceiling_holds_however_long_a_pool_is_away() -> None:
     assert decision.retry_at - datetime.now(UTC) <= LONGEST_WAIT == timedelta(minutes=5)
 
 
+def test_a_vm_that_waits_for_its_pool_says_why_and_until_when_and_is_otherwise_unchanged(lab: Lab) -> None:
+    web = lab.ask()
+    before = lab.record(web)
+    lab.driver().fail_next("observe", AWAY)
+    work(lab)
+    waiting = lab.record(web)
+    assert waiting.waiting_reason == "the hypervisor is away"
+    assert waiting.next_try_at is not None
+    [(_, _, due)] = rows(lab, web)
+    assert (waiting.next_try_at - datetime.now(UTC)).total_seconds() == pytest.approx(float(due), abs=0.5)
+    assert (waiting.version, waiting.updated_at) == (before.version, before.updated_at)
+    make_due(lab)
+    work(lab)
+    built = lab.record(web)
+    assert (built.state, built.waiting_reason, built.next_try_at) == ("running", None, None)
+
+
+def test_what_a_pool_refuses_in_the_end_waits_no_more(lab: Lab) -> None:
+    web = lab.ask()
+    lab.driver().fail_next("observe", AWAY)
+    work(lab)
+    make_due(lab)
+    lab.driver().fail_next("create", Rejected("fake.full", "the hypervisor is full"))
+    work(lab)
+    refused = lab.record(web)
+    assert (refused.state, refused.waiting_reason, refused.next_try_at) == ("faulted", None, None)
+
+
+def test_a_database_that_was_away_is_no_fault_of_the_vm(lab: Lab) -> None:
+    web = lab.ask()
+    lab.driver().fail_next("create", OperationalError("SELECT 1", {}, psycopg.OperationalError("gone")), after=True)
+    work(lab)
+    assert (lab.record(web).state, lab.record(web).fault_code) == ("building", None)
+    assert [(status, attempts) for status, attempts, _ in rows(lab, web)] == [("todo", 1)]
+    make_due(lab)
+    work(lab)
+    assert lab.record(web).state == "running"
+
+
 def test_one_pool_away_keeps_nobody_elses_vm_waiting(wide_lab: Lab) -> None:
     with transaction(wide_lab.sessions) as session:
         made = [r.id for r in ask(session, *(vm(f"web-{n}") for n in range(6)))]
@@ -172,6 +213,21 @@ def test_the_job_of_a_worker_that_lives_is_left_to_it(lab: Lab) -> None:
     work(lab)
     assert [status for status, _, _ in rows(lab, web)] == ["doing"]
     assert lab.machines() == []
+
+
+def test_a_sweep_whose_worker_died_does_not_keep_the_others_from_being_resumed(lab: Lab) -> None:
+    web = lab.ask()
+    app = make_app(lab.installation, lab.drivers)
+    with app.open():
+        app.configure_task(jobs.SWEEP, queue=jobs.SWEEP, lock=jobs.SWEEP, queueing_lock=jobs.SWEEP).defer(timestamp=0)
+        leave_to_a_dead_worker(lab, heard_of="10 minutes")
+        app.configure_task(jobs.SWEEP, queue=jobs.SWEEP, lock=jobs.SWEEP, queueing_lock=jobs.SWEEP).defer(timestamp=1)
+    resume(lab)
+    work(lab)
+    assert lab.record(web).state == "running"
+    work(lab, jobs.SWEEP)
+    with transaction(lab.sessions) as session:
+        assert session.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'sweep'")) == 0
 
 
 def leave_to_a_dead_worker(lab: Lab, heard_of: str) -> None:

@@ -1,0 +1,124 @@
+"""A gate before each pool: one that does not answer holds up nobody but itself.
+
+A call to a hypervisor may never return. So no job waits for one longer than a limit, and no more than a few calls to
+one pool are under way at once: where none of them has come back for a while, the next is refused instead of waiting.
+"""
+
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from contextvars import copy_context
+from dataclasses import dataclass
+from threading import Condition, Thread
+from typing import TypeVar
+from uuid import UUID
+
+from provisioners.contract import Machine, MachineDriver, MachineSpec, Unreachable
+
+T = TypeVar("T")
+
+_CLOSE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """At most `calls` under way at once; each may take `seconds`; a full gate at which nothing has moved for
+    `patience` seconds lets nobody wait any more."""
+
+    calls: int
+    seconds: float
+    patience: float = 5.0
+
+
+class Gate:
+    """The gate of one pool. Safe to use from several threads."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._changed = Condition()
+        self._inside = 0
+        self._moved = time.monotonic()
+
+    def call(self, act: Callable[[], T], seconds: float | None = None) -> T:
+        """Return what `act` returns. Raises Unreachable where it may not begin or does not end in time.
+
+        What did not end in time keeps its place at the gate until it does.
+        """
+        self._enter()
+        answer: Future[T] = Future()
+        Thread(target=copy_context().run, args=(self._do, act, answer), daemon=True).start()
+        limit = seconds or self._limits.seconds
+        try:
+            return answer.result(limit)
+        except TimeoutError:
+            if answer.done():
+                raise
+            raise Unreachable(f"the pool has not answered within {limit:g} s") from None
+
+    def _do(self, act: Callable[[], T], answer: "Future[T]") -> None:
+        try:
+            result = act()
+        except BaseException as error:
+            self._leave()
+            answer.set_exception(error)
+        else:
+            self._leave()
+            answer.set_result(result)
+
+    def _enter(self) -> None:
+        with self._changed:
+            while self._inside >= self._limits.calls:
+                left = self._moved + self._limits.patience - time.monotonic()
+                if left <= 0:
+                    raise Unreachable(f"the pool does not answer: {self._inside} calls to it hang")
+                self._changed.wait(left)
+            self._inside += 1
+            self._moved = time.monotonic()
+
+    def _leave(self) -> None:
+        with self._changed:
+            self._inside -= 1
+            self._moved = time.monotonic()
+            self._changed.notify()
+
+
+class GatedDriver:
+    """A driver behind its pool's gate."""
+
+    def __init__(self, driver: MachineDriver, gate: Gate) -> None:
+        self._driver = driver
+        self._gate = gate
+
+    def observe(self, ids: Collection[UUID]) -> dict[UUID, Machine]:
+        return self._gate.call(lambda: self._driver.observe(ids))
+
+    def create(self, spec: MachineSpec) -> None:
+        self._gate.call(lambda: self._driver.create(spec))
+
+    def start(self, spec: MachineSpec) -> None:
+        self._gate.call(lambda: self._driver.start(spec))
+
+    def stop(self, spec: MachineSpec) -> None:
+        self._gate.call(lambda: self._driver.stop(spec))
+
+    def reboot(self, spec: MachineSpec) -> None:
+        self._gate.call(lambda: self._driver.reboot(spec))
+
+    def resize(self, spec: MachineSpec) -> None:
+        self._gate.call(lambda: self._driver.resize(spec))
+
+    def rebuild(self, spec: MachineSpec) -> None:
+        self._gate.call(lambda: self._driver.rebuild(spec))
+
+    def delete(self, machine: UUID) -> None:
+        self._gate.call(lambda: self._driver.delete(machine))
+
+    def discover(self) -> list[Machine]:
+        return self._gate.call(self._driver.discover)
+
+    def close(self) -> None:
+        """Close the driver, or leave it where it hangs."""
+        try:
+            self._gate.call(self._driver.close, _CLOSE_SECONDS)
+        except Unreachable:
+            return
