@@ -26,19 +26,14 @@ class Act:
 
 def record(session: Session, actor: Actor, acts: Sequence[Act]) -> None:
     """Append `acts` to the trail."""
-    if not acts:
-        return
-    wire.run(
-        session,
-        _RECORD,
-        {
-            "actor_id": actor.id,
-            "actor_name": actor.name,
-            "actor_role": actor.role,
-            "trace": actor.trace,
-            "acts": wire.rows([_row(act) for act in acts]),
-        },
-    )
+    if acts:
+        wire.write(session, recording(actor, acts))
+
+
+def recording(actor: Actor, acts: Sequence[Act]) -> wire.Write:
+    """Return what appends `acts` to the trail, to go out with other writes."""
+    who = {"actor": actor.id, "actor_name": actor.name, "actor_role": actor.role, "trace": actor.trace}
+    return wire.Write(_RECORDED, {**who, "acts": wire.rows([_row(act) for act in acts])})
 
 
 def _row(act: Act) -> dict[str, Any]:
@@ -53,10 +48,16 @@ def _row(act: Act) -> dict[str, Any]:
     }
 
 
-_RECORD = """
-    INSERT INTO audit_events (actor_id, actor_name, actor_role, trace,
-                              action, outcome, target_kind, target_id, target_name, department_id, details)
-    SELECT %(actor_id)s, %(actor_name)s, %(actor_role)s, %(trace)s, act.*
-    FROM json_to_recordset(%(acts)s::json)
-    act(action text, outcome text, target_kind text, target_id uuid, target_name text, department uuid, details jsonb)
-"""
+_RECORDED: wire.Parts = (
+    (
+        "audited",
+        """
+        INSERT INTO audit_events (actor_id, actor_name, actor_role, trace,
+                                  action, outcome, target_kind, target_id, target_name, department_id, details)
+        SELECT %(actor)s, %(actor_name)s, %(actor_role)s, %(trace)s, act.*
+        FROM json_to_recordset(%(acts)s::json)
+        act(action text, outcome text, target_kind text, target_id uuid, target_name text, department uuid,
+            details jsonb)
+        """,
+    ),
+)

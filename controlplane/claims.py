@@ -28,7 +28,7 @@ def choose(session: Session, wanted: Mapping[UUID, int]) -> Callable[[], dict[UU
     """Lock the subnets of `wanted` (id -> how many addresses); what is returned gives the lowest free ones of each.
 
     Two steps, so that in a pipeline the caller can send more before it waits. The addresses are the caller's until its
-    transaction ends; `take` writes them down. The second step raises NoAddress; NotFound where a subnet was removed
+    transaction ends; `taking` writes them down. The second step raises NoAddress; NotFound where a subnet was removed
     since the caller read it.
     """
     ids = {"ids": wire.ids(wanted)}
@@ -53,15 +53,12 @@ def _chosen(
     return {subnet.id: _lowest(session, subnet, taken[subnet.id], wanted[subnet.id]) for subnet in subnets}
 
 
-def take(session: Session, rows: Sequence[tuple[UUID, str, UUID]]) -> None:
-    """Write down claims: (subnet, address, resource), in the order in which `choose` gave the addresses in this
-    transaction."""
-    if not rows:
-        return
+def taking(rows: Sequence[tuple[UUID, str, UUID]]) -> wire.Write:
+    """Return what writes down claims: (subnet, address, resource), in the order in which `choose` gave them."""
     last = {subnet: address for subnet, address, _ in rows}
     claimed = [{"subnet": subnet, "address": address, "resource": resource} for subnet, address, resource in rows]
     onward = [{"subnet": subnet, "first_free": successor(address)} for subnet, address in last.items()]
-    wire.run(session, _TAKE, {"claimed": wire.rows(claimed), "onward": wire.rows(onward)})
+    return wire.Write(_TAKEN, {"claimed": wire.rows(claimed), "onward": wire.rows(onward)})
 
 
 def release(session: Session, resource: UUID) -> list[str]:
@@ -127,11 +124,19 @@ _CLAIMED_FROM = """
     ORDER BY claims.address LIMIT %(limit)s
 """
 
-_TAKE = """
-    WITH claimed AS (
+_TAKEN: wire.Parts = (
+    (
+        "claimed",
+        """
         INSERT INTO claims (subnet_id, address, resource_id)
         SELECT * FROM json_to_recordset(%(claimed)s::json) c(subnet uuid, address inet, resource uuid)
-    )
-    UPDATE subnets s SET first_free = o.first_free, updated_at = now()
-    FROM json_to_recordset(%(onward)s::json) o(subnet uuid, first_free text) WHERE s.id = o.subnet
-"""
+        """,
+    ),
+    (
+        "onward",
+        """
+        UPDATE subnets s SET first_free = o.first_free, updated_at = now()
+        FROM json_to_recordset(%(onward)s::json) o(subnet uuid, first_free text) WHERE s.id = o.subnet
+        """,
+    ),
+)

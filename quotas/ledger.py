@@ -215,16 +215,19 @@ def _post(
         raise QuotaExceeded(shortages)
     if not movements:
         return
-    wire.run(session, _MOVE, {"movements": wire.rows([m._asdict() for m in movements])})
+    wire.run(session, _MOVE, {"movements": wire.rows([m._asdict() for m in movements]), "accounts": list(net)})
 
 
-# An ancestor without a limit is not locked: that row would be everybody's bottleneck.
+# An ancestor without a limit is not locked: that row would be everybody's bottleneck. The planner takes JSON for a
+# hundred rows and would read every account for them; OFFSET 0 has it look each up.
 _LOCK = """
     SELECT id, owner, owner_kind, resource_class, "limit", held, used FROM ledger_accounts
     WHERE id = ANY(ARRAY(
         SELECT a.id
         FROM json_to_recordset(%(wanted)s::json) w(owner uuid, class text, required bool)
-        JOIN ledger_accounts a ON a.owner = w.owner AND a.resource_class = w.class
+        CROSS JOIN LATERAL (
+            SELECT id, "limit" FROM ledger_accounts WHERE owner = w.owner AND resource_class = w.class OFFSET 0
+        ) a
         WHERE w.required OR a."limit" IS NOT NULL
         UNION
         SELECT account_id FROM ledger_postings WHERE subject = ANY(%(subjects)s::uuid[])
@@ -243,9 +246,10 @@ _MOVE = """
         SELECT * FROM json_to_recordset(%(movements)s::json)
         m(account bigint, subject uuid, origin uuid, kind text, held bigint, used bigint)
     ), moved AS (
-        UPDATE ledger_accounts a SET held = a.held + net.held, used = a.used + net.used
-        FROM (SELECT account, sum(held) AS held, sum(used) AS used FROM movement GROUP BY account) net
-        WHERE a.id = net.account
+        UPDATE ledger_accounts a
+        SET held = a.held + (SELECT sum(m.held) FROM movement m WHERE m.account = a.id),
+            used = a.used + (SELECT sum(m.used) FROM movement m WHERE m.account = a.id)
+        WHERE id = ANY(%(accounts)s::bigint[])
     )
     INSERT INTO ledger_postings (account_id, subject, origin, kind, held, used) SELECT * FROM movement
 """

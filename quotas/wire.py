@@ -8,6 +8,8 @@ itself, which always reads at once, must not be used within one.
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -26,11 +28,42 @@ def run(session: Session, statement: LiteralString, params: Params | None = None
     return _driver(session).execute(statement, params)
 
 
+Parts = tuple[tuple[LiteralString, LiteralString], ...]
+"""Names and statements of common table expressions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A part of a statement that writes much. `parts` are its common table expressions, `calls` the functions that it
+    calls; names of parts and parameters must differ from those of the other writes that it goes out with."""
+
+    parts: Parts
+    params: Params
+    calls: tuple[LiteralString, ...] = ()
+
+
+def write(session: Session, *writes: Write) -> None:
+    """Send all `writes` as one statement: for the server and for us that is a fraction of one statement each."""
+    params: Params = {}
+    for one in writes:
+        params |= one.params
+    run(session, _joined(tuple((one.parts, one.calls) for one in writes)), params)
+
+
+@cache
+def _joined(writes: tuple[tuple[Parts, tuple[LiteralString, ...]], ...]) -> Any:
+    parts = [f"{name} AS ({statement})" for parts, _ in writes for name, statement in parts]
+    calls = [call for _, calls in writes for call in calls]
+    return (f"WITH {', '.join(parts)} " if parts else "") + f"SELECT {', '.join(calls)}"
+
+
 @contextmanager
 def pipelined(session: Session) -> Iterator[None]:
     """Let the statements of `run` go out together. What was not read raises its error at the end of the block."""
     session.flush()
     with _driver(session).pipeline():
+        # They are always the same few: planning them anew for each value takes longer than carrying them out.
+        run(session, "SET LOCAL plan_cache_mode = force_generic_plan")
         yield
 
 

@@ -118,44 +118,37 @@ class _Names:
     """The catalogue entries that a set of asks names, by code. The systems are kept from being closed meanwhile."""
 
     def __init__(self, session: Session, department: UUID, specs: Sequence[VmSpec]) -> None:
-        known = {"department": department, "codes": wire.rows([*{s.system for s in specs}])}
-        systems = wire.run(session, _SYSTEMS, known)
-        images, flavors, subnets = _catalogue(
-            session,
-            images=[*{s.image for s in specs}],
-            flavors=[*{s.flavor for s in specs if s.flavor}],
-            subnets=[*{c for s in specs for c in s.subnets}],
-        )
-        self.systems = {row[0]: _System(*row) for row in systems}
+        codes = {
+            "department": department,
+            "systems": wire.rows([*{s.system for s in specs}]),
+            "images": wire.rows([*{s.image for s in specs}]),
+            "flavors": wire.rows([*{s.flavor for s in specs if s.flavor}]),
+            "subnets": wire.rows([*{c for s in specs for c in s.subnets}]),
+        }
+        [(systems, images, flavors, subnets)] = wire.run(session, _NAMED, codes)
+        self.systems = {code: _System(code, UUID(id_), level) for code, id_, level in systems}
         self.images = {row[0]: _Image(*row) for row in images}
         self.flavors = {row[0]: _Flavor(*row) for row in flavors}
-        self.subnets = {row[0]: _Subnet(row[0], UUID(row[1]), UUID(row[2]), *row[3:]) for row in subnets}
+        self.subnets = {code: _Subnet(code, UUID(id_), UUID(site), *more) for code, id_, site, *more in subnets}
 
 
-def _catalogue(
-    session: Session, *, images: Sequence[str] = (), flavors: Sequence[str] = (), subnets: Sequence[str] = ()
-) -> tuple[list[list[Any]], list[list[Any]], list[list[Any]]]:
-    """Return the columns of what is offered under these codes, in one read."""
-    codes = {"images": wire.rows(images), "flavors": wire.rows(flavors), "subnets": wire.rows(subnets)}
-    [found] = wire.run(session, _CATALOGUE, codes)
-    return found[0], found[1], found[2]
-
-
-_SYSTEMS = """
-    SELECT code, id, mlps_level FROM systems
-    WHERE department_id = %(department)s AND deleted_at IS NULL
-    AND code = ANY(ARRAY(SELECT json_array_elements_text(%(codes)s::json)))
-    ORDER BY id FOR KEY SHARE
-"""
-
-_CATALOGUE = """
-    SELECT (SELECT coalesce(jsonb_agg(jsonb_build_array(code, source, min_disk_gib)), '[]')
+_NAMED = """
+    WITH kept AS (
+        SELECT code, id, mlps_level FROM systems
+        WHERE department_id = %(department)s AND deleted_at IS NULL
+        AND code = ANY(ARRAY(SELECT json_array_elements_text(%(systems)s::json)))
+        ORDER BY id FOR KEY SHARE
+    )
+    SELECT (SELECT coalesce(json_agg(json_build_array(code, id, mlps_level)), '[]') FROM kept),
+           (SELECT coalesce(json_agg(json_build_array(code, source, min_disk_gib)), '[]')
             FROM images WHERE code = ANY(ARRAY(SELECT json_array_elements_text(%(images)s::json))) AND offered),
-           (SELECT coalesce(jsonb_agg(jsonb_build_array(code, vcpu, memory_mib, disk_gib)), '[]')
+           (SELECT coalesce(json_agg(json_build_array(code, vcpu, memory_mib, disk_gib)), '[]')
             FROM flavors WHERE code = ANY(ARRAY(SELECT json_array_elements_text(%(flavors)s::json))) AND offered),
-           (SELECT coalesce(jsonb_agg(jsonb_build_array(code, id, site_id, cidr, network, gateway, dns)), '[]')
+           (SELECT coalesce(json_agg(json_build_array(code, id, site_id, cidr, network, gateway, dns)), '[]')
             FROM subnets WHERE code = ANY(ARRAY(SELECT json_array_elements_text(%(subnets)s::json))))
 """
+_IMAGE = "SELECT code, source, min_disk_gib FROM images WHERE code = %(code)s AND offered"
+_FLAVOR = "SELECT code, vcpu, memory_mib, disk_gib FROM flavors WHERE code = %(code)s AND offered"
 
 
 def _named(found: Mapping[str, T], noun: str, code: str) -> T:
@@ -251,7 +244,7 @@ def _again(_session: Session, vm: Resource, _body: None) -> Change:
 
 
 def _resize(session: Session, vm: Resource, body: VmSize) -> Change:
-    _, flavors, _ = _catalogue(session, flavors=[body.flavor] if body.flavor else [])
+    flavors = wire.run(session, _FLAVOR, {"code": body.flavor})
     vcpu, memory_mib, disk_gib = _size(body, {row[0]: _Flavor(*row) for row in flavors})
     if disk_gib < vm.wanted["disk_gib"]:
         raise Invalid(field="disk_gib", reason=f"a disk cannot shrink; it has {vm.wanted['disk_gib']} GiB")
@@ -262,7 +255,7 @@ def _resize(session: Session, vm: Resource, body: VmSize) -> Change:
 
 def _rebuild(session: Session, vm: Resource, body: VmRebuild) -> Change:
     code = body.image or vm.wanted["image"]
-    images, _, _ = _catalogue(session, images=[code])
+    images = wire.run(session, _IMAGE, {"code": code})
     image = _named({row[0]: _Image(*row) for row in images}, "image", code)
     _check_disk(vm.wanted["disk_gib"], image)
     wanted = vm.wanted | {"image": code, "image_source": image.source, "builds": vm.wanted["builds"] + 1}

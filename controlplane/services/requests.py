@@ -31,6 +31,7 @@ from quotas.ledger import Demand
 
 MAX_ITEMS = 1000
 _PLACEMENT_TRIES = 5
+_PLENTY = 200
 _Demanding = tuple[UUID, Prepared]
 """The id that a resource will have, and what it is."""
 
@@ -89,8 +90,13 @@ def submit(session: Session, actor: Actor, ask: Ask) -> Submitted:
             for (id_, item), given, pool in zip(demanding, addresses(), pools, strict=True)
         ]
         submitted = Submitted(new_id(), department.now, kind.name, department, made)
-        _record(session, actor, submitted)
-        jobs.enqueue(session, [m.id for m in made], actor.trace)
+        wire.write(
+            session,
+            _recording(actor, submitted),
+            claims.taking([(subnet, address, m.id) for m in made for subnet, address in m.addresses.items()]),
+            audit.recording(actor, [_said(submitted, m) for m in made]),
+            jobs.enqueuing([m.id for m in made], actor.trace),
+        )
         return submitted
 
 
@@ -209,19 +215,31 @@ def _allocate(
     """Post the demand and return the pools that took it. Where one filled up since the look, look again."""
     for _ in range(_PLACEMENT_TRIES):
         demands = [_demand(department, id_, item, pool) for (id_, item), pool in zip(demanding, pools, strict=True)]
-        wire.run(session, "SAVEPOINT before_allocation")
+        may_fill_up = _may_fill_up(demanding, pools)
+        if may_fill_up:
+            wire.run(session, "SAVEPOINT before_allocation")
         try:
             ledger.allocate(session, demands)
         except QuotaExceeded as error:
             if any(s.owner_kind == "department" for s in error.shortages):
                 raise
+            if not may_fill_up:
+                break
             # Not even the locks stay: the next choice takes others, maybe before these in their order.
             wire.run(session, "ROLLBACK TO SAVEPOINT before_allocation")
             pools = _choose_pools(session, department, kind, demanding)
         else:
-            wire.run(session, "RELEASE SAVEPOINT before_allocation")
             return pools
     raise Contended(times=_PLACEMENT_TRIES)
+
+
+def _may_fill_up(demanding: Sequence[_Demanding], pools: Sequence[Candidate]) -> bool:
+    """Tell whether the pool could be full by the time that it is locked. One with room for hundreds will not be."""
+    if len(demanding) > 1:
+        return True
+    [(_, item)], [pool] = demanding, pools
+    left = ((pool.free[c], amount) for c, amount in item.demand.items())
+    return any(free is not None and free < _PLENTY * amount for free, amount in left)
 
 
 def _demand(department: Asking, subject: UUID, item: Prepared, pool: Candidate | None = None) -> Demand:
@@ -229,10 +247,8 @@ def _demand(department: Asking, subject: UUID, item: Prepared, pool: Candidate |
     return Demand(subject, department.id, item.demand, above, pool.id if pool else None)
 
 
-def _record(session: Session, actor: Actor, submitted: Submitted) -> None:
-    """Write down the request, its resources, their addresses and the acts."""
-    made = submitted.resources
-    rows = [
+def _recording(actor: Actor, submitted: Submitted) -> wire.Write:
+    resources = [
         {
             "id": a.id,
             "name": a.prepared.name,
@@ -244,13 +260,11 @@ def _record(session: Session, actor: Actor, submitted: Submitted) -> None:
             "demand": a.prepared.demand,
             "lease_until": a.prepared.lease_until,
         }
-        for a in made
+        for a in submitted.resources
     ]
-    asked = {"id": submitted.id, "asked_by": actor.id, "asked_by_name": actor.name}
+    asked = {"request": submitted.id, "asked_by": actor.id, "asked_by_name": actor.name}
     of = {"kind": submitted.kind, "department": submitted.department.id}
-    wire.run(session, _RECORD, {**asked, **of, "resources": wire.rows(rows)})
-    claims.take(session, [(subnet, address, a.id) for a in made for subnet, address in a.addresses.items()])
-    audit.record(session, actor, [_said(submitted, a) for a in made])
+    return wire.Write(_RECORDED, {**asked, **of, "resources": wire.rows(resources)})
 
 
 def _said(submitted: Submitted, made: Allocated) -> audit.Act:
@@ -267,17 +281,29 @@ _TAKEN_NAMES = """
 
 _LOCK_GROUP = "SELECT pg_advisory_xact_lock(hashtextextended(%(group)s, 0))"
 
-_RECORD = """
-    WITH made AS (
+_RECORDED: wire.Parts = (
+    (
+        "made",
+        """
         SELECT * FROM json_to_recordset(%(resources)s::json)
         m(id uuid, name text, system uuid, pool uuid, spread_group text, spec jsonb, wanted jsonb, demand jsonb,
           lease_until timestamptz)
-    ), request AS (
+        """,
+    ),
+    (
+        "requested",
+        """
         INSERT INTO requests (id, kind, department_id, state, items, asked_by, asked_by_name, version)
-        SELECT %(id)s, %(kind)s, %(department)s, 'approved', (SELECT jsonb_agg(spec) FROM made),
+        SELECT %(request)s, %(kind)s, %(department)s, 'approved', (SELECT jsonb_agg(spec) FROM made),
                %(asked_by)s, %(asked_by_name)s, 1
-    )
-    INSERT INTO resources (kind, department_id, request_id, state, desired, generation, observed_generation, version,
-                           id, name, system_id, pool_id, spread_group, spec, wanted, demand, lease_until)
-    SELECT %(kind)s, %(department)s, %(id)s, 'building', 'present', 1, 0, 1, made.* FROM made
-"""
+        """,
+    ),
+    (
+        "recorded",
+        """
+        INSERT INTO resources (kind, department_id, request_id, state, desired, generation, observed_generation,
+                               version, id, name, system_id, pool_id, spread_group, spec, wanted, demand, lease_until)
+        SELECT %(kind)s, %(department)s, %(request)s, 'building', 'present', 1, 0, 1, made.* FROM made
+        """,
+    ),
+)

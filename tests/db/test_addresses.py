@@ -20,6 +20,7 @@ from controlplane.services import resources
 from provisioners import registry
 from provisioners.contract import Rejected
 from provisioners.fake_driver import FakeDriver
+from quotas import wire
 from tests.factories import ask, given, make_subnet, small_centre, vm
 from tests.people import ADMIN
 
@@ -133,7 +134,7 @@ def test_a_subnet_of_300_addresses_is_given_out_in_order_whatever_the_batch(sess
     taken: list[str] = []
     while len(taken) < 300:
         chosen = claims.choose(session, {large.id: min(batch, 300 - len(taken))})()[large.id]
-        claims.take(session, [(large.id, address, resource.id) for address in chosen])
+        wire.write(session, claims.taking([(large.id, address, resource.id) for address in chosen]))
         taken += chosen
     assert taken == expected
     with pytest.raises(NoAddress):
@@ -146,7 +147,7 @@ def test_gaps_far_apart_are_found_across_several_reads(session: Session) -> None
     [resource, other] = ask(session, vm("a"), vm("b"))
     chosen = claims.choose(session, {large.id: 900})()[large.id]
     gaps = [chosen[n] for n in (0, 255, 256, 257, 600, 899)]
-    claims.take(session, [(large.id, a, (other if a in gaps else resource).id) for a in chosen])
+    wire.write(session, claims.taking([(large.id, a, (other if a in gaps else resource).id) for a in chosen]))
     freed = [a for a in claims.release(session, other.id) if a.startswith("10.3.")]
     assert sorted(freed) == sorted(gaps)
     assert claims.choose(session, {large.id: 7})()[large.id] == [*gaps, "10.3.3.134"]
@@ -161,7 +162,7 @@ def test_no_address_tells_how_many_are_left_and_takes_none(session: Session) -> 
     assert refused.value.numbers() == {"subnet": "tiny", "free": 4, "asked": 5}
     chosen = claims.choose(session, {tiny.id: 4})()[tiny.id]
     assert chosen == ["10.4.0.3", "10.4.0.4", "10.4.0.5", "10.4.0.6"]
-    claims.take(session, [(tiny.id, address, resource.id) for address in chosen])
+    wire.write(session, claims.taking([(tiny.id, address, resource.id) for address in chosen]))
     with pytest.raises(NoAddress) as refused:
         claims.choose(session, {tiny.id: 1})()
     assert refused.value.numbers()["free"] == 0
