@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from controlplane.errors import Refusal
 from web.context import for_program
-from web.words import in_words
+from web.words import class_word, in_words, scale, summary_words
 
 log = structlog.get_logger(__name__)
 
@@ -38,14 +38,25 @@ def invalid_body(error: ValidationError) -> Response:
 
 def message(refusal: Refusal) -> str:
     """Return what a refusal says, in the reader's language."""
-    return str(gettext(refusal.template)).format(**in_words(refusal.values))
+    return str(gettext(refusal.template)).format(**in_words(refusal.values) | summary_words(refusal))
+
+
+def shortages(refusal: Refusal) -> list[dict[str, Any]]:
+    """Return the numbers of what is short, by class and owner, in the units that read best."""
+    found = []
+    for row in refusal.numbers().get("shortages", ()):
+        amounts = ("limit", "used", "held", "asked", "short_by")
+        divisor, unit = scale(row["class"], *(row[name] for name in amounts))
+        numbers = {name: round(row[name] / divisor, 1) for name in amounts}
+        found.append({"owner": row["owner"], "class": class_word(row["class"]), "unit": unit, **numbers})
+    return found
 
 
 def _refused(refusal: Refusal) -> Response:
     title = re.sub(r"(?<!^)(?=[A-Z])", " ", type(refusal).__name__).capitalize()
     if for_program():
         return _problem(refusal.status, refusal.code, title, refusal.message, **refusal.numbers())
-    return _page(refusal.status, refusal.code, message(refusal), refusal.numbers().get("shortages"))
+    return _page(refusal.status, refusal.code, message(refusal), shortages(refusal))
 
 
 def _http(error: HTTPException) -> Response:
