@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from controlplane.errors import Refusal
 from web.context import for_program
-from web.words import class_word, in_words, scale, summary_words
+from web.words import class_word, exact_scale, in_words, summary_words
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ def shortages(refusal: Refusal) -> list[dict[str, Any]]:
     found = []
     for row in refusal.numbers().get("shortages", ()):
         amounts = ("limit", "used", "held", "asked", "short_by")
-        divisor, unit = scale(row["class"], *(row[name] for name in amounts))
+        divisor, unit = exact_scale(row["class"], *(row[name] for name in amounts))
         numbers = {name: round(row[name] / divisor, 1) for name in amounts}
         found.append({"owner": row["owner"], "class": class_word(row["class"]), "unit": unit, **numbers})
     return found

@@ -45,11 +45,18 @@ def scale(resource_class: str, *amounts: int | None) -> tuple[int, str]:
     return divisor, unit
 
 
+def exact_scale(resource_class: str, *amounts: int | None) -> tuple[int, str]:
+    """Return the divisor and the unit in which a small change of a large amount can still be seen."""
+    unit = class_unit(resource_class)
+    whole = unit == "MiB" and all(amount % GIB == 0 for amount in amounts if amount)
+    return (GIB, "GiB") if whole else (1, unit)
+
+
 def amount_words(resource_class: str, amount: int | None) -> str:
     """Return an amount of a class with its unit, as text."""
     if amount is None:
         return str(_("No limit"))
-    divisor, unit = scale(resource_class, amount)
+    divisor, unit = exact_scale(resource_class, amount)
     return f"{format_decimal(round(amount / divisor, 1))} {unit}".strip()
 
 

@@ -18,7 +18,7 @@ from controlplane.services import departments as service
 from web.console import impact, limits
 from web.console.lists import Column, Filter, Table, file, shown
 from web.context import actor, session, trial
-from web.words import action_word, called, class_unit, class_word, scale
+from web.words import action_word, called, class_unit, class_word, exact_scale, scale
 
 _SHOWN = 8
 """Systems and departments below that the page of one department names; the lists have them all."""
@@ -114,7 +114,7 @@ def _impact(ref: UUID, asked: limits.Limits) -> dict[str, Any]:
     for name in (c for c in impact.ORDER if c in after):
         then, now = before.get(name), after[name]
         old = then.limit if then else 0
-        divisor, unit = scale(name, old, now.limit, now.used, now.held)
+        divisor, unit = exact_scale(name, old, now.limit, now.used, now.held)
         line = {"label": class_word(name), "unit": unit, "divisor": divisor, "before": old, "after": now.limit}
         lines.append(line | {"used": now.used, "held": now.held, "left": now.left, "changed": name in wanted})
     return {"refused": None, "lines": lines}

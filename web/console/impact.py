@@ -13,7 +13,7 @@ from controlplane.policy import allows
 from controlplane.reports import quota
 from web import errors
 from web.context import actor, session, trial
-from web.words import called, class_word, scale
+from web.words import called, class_word, exact_scale
 
 ORDER = ("vm", "vcpu", "memory_mib", "disk_gib")
 SHOWN_PLACES = 10
@@ -108,6 +108,6 @@ def _lines(before: Mapping[str, Any], after: Mapping[str, Any], less: Mapping[st
     for name in (c for c in ORDER if c in before):
         then, now = before[name], after[name]
         used = now.used + less.get(name, 0)
-        divisor, unit = scale(name, then.limit, then.used, used, then.held)
+        divisor, unit = exact_scale(name, then.limit, then.used, used, then.held)
         lines.append(QuotaLine(class_word(name), unit, divisor, then.limit, now.held, then.used, used))
     return lines

@@ -18,7 +18,7 @@ from controlplane.services import resources
 from web.console import catalogue, impact, sizes
 from web.console.vms import KIND
 from web.context import actor, session
-from web.words import action_word, class_word, scale, state_word, verb_word
+from web.words import action_word, class_word, exact_scale, state_word, verb_word
 
 PLAIN_VERBS = {"start": "player-play", "stop": "player-stop", "reboot": "refresh", "retry": "rotate-clockwise"}
 FORM_VERBS = {"resize": "adjustments", "rebuild": "history", "delete": "trash"}
@@ -158,7 +158,7 @@ def _usage(vm: Any) -> list[dict[str, Any]]:
     hours = report.of_resource(session(), actor(), vm, datetime.now(UTC))
     lines = []
     for name in (c for c in impact.ORDER if c in hours):
-        divisor, unit = scale(name, vm.demand.get(name), round(hours[name]))
+        divisor, unit = exact_scale(name, vm.demand.get(name))
         now = vm.demand.get(name, 0)
         lines.append({"label": class_word(name), "unit": unit, "now": now / divisor, "hours": hours[name] / divisor})
     return lines
