@@ -128,7 +128,7 @@ def test_the_pictures_of_the_guide_are_taken(chromium: Browser, address: str, ht
         keep(page, "ask")
         page.set_viewport_size({"width": 1280, "height": 640})
         page.goto(f"/vms/{machine}/resize")
-        page.select_option("#field-flavor", "gov.xlarge")
+        page.select_option("#field-flavor", "mem.xlarge")
         expect(page.locator("#impact .impact-state")).to_be_visible()
         keep(page, "resize")
         page.goto(f"/departments/{department}/quota")

@@ -58,7 +58,7 @@ def _table() -> Table:
         id="systems",
         label=_("Business systems"),
         endpoint="console.systems",
-        sort="name",
+        sort="code",
         columns=[
             Column("name", _("Name"), called, sortable=True),
             Column("code", _("Code name"), lambda s: s.code, sortable=True),

@@ -31,7 +31,10 @@ def form() -> str:
     """Show the form for new VMs"""
     authorize(actor(), "resource.create")
     given = {**_at_first(), **request.args}
-    return _page(given, Draft(department=_department(given.get("department", ""))), None)
+    department = _department(given.get("department", ""))
+    if department:
+        given["department"] = choosing.written(department)
+    return _page(given, Draft(department=department), None)
 
 
 def preview() -> str:
