@@ -12,7 +12,7 @@ LOCK_ARGS ?=
 BABEL := $(BIN)/python -m babel.messages.frontend --quiet
 CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
 
-.PHONY: help setup run test test-debian-postgres chaos lint translations lock clean
+.PHONY: help setup run test test-debian-postgres chaos screenshots lint translations lock clean
 
 help: ## Show what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -30,6 +30,9 @@ test-debian-postgres: setup ## The tests on Debian's own PostgreSQL, which it in
 
 chaos: setup ## Kill every part at every step, about 120 times, and see that nothing is lost (10 minutes)
 	@$(BIN)/python -m tests.chaos
+
+screenshots: setup ## Take the pictures of docs/console.md anew (needs chromium)
+	@$(BIN)/pytest tests/browser/screenshots.py
 
 lint: setup ## Style, types and import contracts
 	$(BIN)/ruff check .

@@ -9,32 +9,42 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, tuple_
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from controlplane.errors import BadCursor, Invalid
 
 T = TypeVar("T")
 MAX_LIMIT = 500
+COUNTED_UP_TO = 10_000
+"""Rows that a list that is to be counted is counted up to: beyond, the count costs more than it tells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the reader of a list asked for: `sort` is a column's name, with `-` before it for descending."""
+    """What the reader of a list asked for: `sort` is a column's name, with `-` before it for descending.
+
+    `counted`: tell too how many rows there are in all, up to COUNTED_UP_TO.
+    """
 
     limit: int = 50
     cursor: str | None = None
     sort: str | None = None
     filters: Mapping[str, str] = field(default_factory=dict)
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Rows of a list, and the cursors of its neighbours where there are any."""
+    """Rows of a list, and the cursors of its neighbours where there are any.
+
+    `total` is how many rows all pages have, None where that was not asked; COUNTED_UP_TO + 1 stands for more than that.
+    """
 
     items: Sequence[T]
     next: str | None
     previous: str | None
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ def paginate(session: Session, statement: Select[Any], order: Order, listing: Li
     backwards, after = _decode(listing.cursor, sort, column) if listing.cursor else (False, None)
     descending = sort.startswith("-") != backwards
     key = tuple_(column, order.unique)
+    total = _count(session, statement, order) if listing.counted else None
     if after is not None:
         statement = statement.where(key < after if descending else key > after)
     ordering = (column.desc(), order.unique.desc()) if descending else (column, order.unique)
@@ -71,7 +82,13 @@ def paginate(session: Session, statement: Select[Any], order: Order, listing: Li
         rows,
         _encode(rows[-1], sort, name, order, backwards=False) if rows and has_next else None,
         _encode(rows[0], sort, name, order, backwards=True) if rows and has_previous else None,
+        total,
     )
+
+
+def _count(session: Session, statement: Select[Any], order: Order) -> int:
+    counted = statement.with_only_columns(order.unique, maintain_column_froms=True).limit(COUNTED_UP_TO + 1)
+    return session.scalar(select(func.count()).select_from(counted.subquery())) or 0
 
 
 def _encode(row: Any, sort: str, name: str, order: Order, *, backwards: bool) -> str:

@@ -68,6 +68,18 @@ def totals(session: Session, owner_kind: str) -> list[tuple[str, int | None, int
     return [(row[0], None if row[2] else int(row[1]), int(row[3]), int(row[4])) for row in rows]
 
 
+def largest(session: Session, owner_kind: str, resource_class: str, limit: int) -> list[tuple[UUID, int, int]]:
+    """Return (owner, used, held) of the accounts of a class that have most in use and on hold, most first."""
+    a = accounts.c
+    rows = session.execute(
+        select(a.owner, a.used, a.held)
+        .where(a.owner_kind == owner_kind, a.resource_class == resource_class, a.used + a.held > 0)
+        .order_by((a.used + a.held).desc(), a.owner)
+        .limit(limit)
+    )
+    return [(row.owner, row.used, row.held) for row in rows]
+
+
 def used_by_origin(session: Session, resource_class: str, at: datetime) -> dict[UUID, int]:
     """Return what each department itself used of a class at an instant; those that used nothing are left out."""
     p, a = postings.c, accounts.c
@@ -90,6 +102,19 @@ def usage(session: Session, start: datetime, end: datetime) -> list[Usage]:
     rows = session.execute(_USAGE, {"start": start, "end": end})
     return [Usage(row[0], row[1], row[2], float(row[3])) for row in rows]
 
+
+def usage_of(session: Session, subject: UUID, end: datetime) -> dict[str, float]:
+    """Return the unit-hours of each class that one subject used up to `end`, on its department's own account."""
+    rows = session.execute(_USAGE_OF, {"subject": subject, "end": end})
+    return {row[0]: float(row[1]) for row in rows}
+
+
+_USAGE_OF = text("""
+    SELECT a.resource_class, sum(p.used * extract(epoch FROM CAST(:end AS timestamptz) - p.at)) / 3600 AS hours
+    FROM ledger_postings p JOIN ledger_accounts a ON a.id = p.account_id
+    WHERE p.subject = :subject AND a.owner = p.origin AND p.at < :end
+    GROUP BY a.resource_class
+""")
 
 _USAGE = text("""
     SELECT p.origin, p.subject, a.resource_class,

@@ -1,5 +1,7 @@
 """What every view may ask of the request that it serves: the session, who is asking, whether it is a dry run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 from uuid import UUID
 
@@ -15,6 +17,18 @@ _LONGEST_VERSION = 18
 def session() -> Any:
     """Return the database session of this request, a SQLAlchemy Session: views only hand it on."""
     return g.session
+
+
+@contextmanager
+def trial() -> Iterator[Any]:
+    """Give the session for something that is only to be seen: whatever the block does is undone at its end.
+
+    What the block read is of no use afterwards but for what it made of it.
+    """
+    try:
+        yield g.session
+    finally:
+        g.session.rollback()
 
 
 def actor() -> Actor:

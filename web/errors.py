@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from controlplane.db import is_away
 from controlplane.errors import Refusal, Unavailable
 from web.context import for_program
-from web.words import in_words
+from web.words import class_word, exact_scale, in_words, summary_words
 
 RETRY_AFTER_SECONDS = 5
 
@@ -41,7 +41,18 @@ def invalid_body(error: ValidationError) -> Response:
 
 def message(refusal: Refusal) -> str:
     """Return what a refusal says, in the reader's language."""
-    return str(gettext(refusal.template)).format(**in_words(refusal.values))
+    return str(gettext(refusal.template)).format(**in_words(refusal.values) | summary_words(refusal))
+
+
+def shortages(refusal: Refusal) -> list[dict[str, Any]]:
+    """Return the numbers of what is short, by class and owner, in the units that read best."""
+    found = []
+    for row in refusal.numbers().get("shortages", ()):
+        amounts = ("limit", "used", "held", "asked", "short_by")
+        divisor, unit = exact_scale(row["class"], *(row[name] for name in amounts))
+        numbers = {name: round(row[name] / divisor, 1) for name in amounts}
+        found.append({"owner": row["owner"], "class": class_word(row["class"]), "unit": unit, **numbers})
+    return found
 
 
 def _refused(refusal: Refusal) -> Response:
@@ -50,8 +61,7 @@ def _refused(refusal: Refusal) -> Response:
         answer = _problem(refusal.status, refusal.code, title, refusal.message, **refusal.numbers())
     else:
         unsure = gettext("That shows once the database is back.") if isinstance(refusal, Unavailable) else ""
-        rows = refusal.numbers().get("shortages")
-        answer = _page(refusal.status, refusal.code, message(refusal), rows, done=unsure)
+        answer = _page(refusal.status, refusal.code, message(refusal), shortages(refusal), done=unsure)
     if refusal.status == 503:
         answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -247,6 +248,18 @@ class VmBody(VmSpec):
 class VmsBody(Strict):
     department: Code | None = Field(None, description="the caller's own where it is left out")
     vms: list[VmSpec] = Field(min_length=1, max_length=1000)
+
+
+class BulkPath(BaseModel):
+    """What is to be done to many at once."""
+
+    verb: Literal["start", "stop", "reboot", "retry", "delete"]
+
+
+class IdsBody(Strict):
+    ids: list[UUID] = Field(
+        min_length=1, max_length=1000, description="all of them or none; a repeated one counts once"
+    )
 
 
 class TokenBody(Strict):

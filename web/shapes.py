@@ -90,6 +90,12 @@ class VmPage(BaseModel):
     previous: str | None = Field(description="cursor of the page before")
 
 
+class OrderedVms(Answer):
+    """VMs to which one order was given."""
+
+    vms: list[Vm]
+
+
 class Vms(Answer):
     """What a bulk ask made."""
 

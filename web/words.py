@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flask_babel import format_decimal
 from flask_babel import gettext as _
+
+from controlplane.errors import NoPool, OverQuota, Refusal
+from web.language import language
 
 GIB = 1024
 _MANY = 10_000
@@ -41,6 +45,29 @@ def scale(resource_class: str, *amounts: int | None) -> tuple[int, str]:
     return divisor, unit
 
 
+def exact_scale(resource_class: str, *amounts: int | None) -> tuple[int, str]:
+    """Return the divisor and the unit in which a small change of a large amount can still be seen."""
+    unit = class_unit(resource_class)
+    whole = unit == "MiB" and all(amount % GIB == 0 for amount in amounts if amount)
+    return (GIB, "GiB") if whole else (1, unit)
+
+
+def amount_words(resource_class: str, amount: int | None) -> str:
+    """Return an amount of a class with its unit, as text."""
+    if amount is None:
+        return str(_("No limit"))
+    divisor, unit = exact_scale(resource_class, amount)
+    return f"{format_decimal(round(amount / divisor, 1))} {unit}".strip()
+
+
+def called(thing: Any) -> str:
+    """Return the name of a thing in the reader's language: in English its code, where it has only a Chinese name."""
+    if language() != "en":
+        return str(thing.name)
+    name = str(getattr(thing, "name_en", None) or thing.name)
+    return name if name.isascii() else str(getattr(thing, "code", name))
+
+
 def state_word(state: str) -> str:
     """Return the name of a state of a resource."""
     words = {
@@ -75,7 +102,44 @@ def action_word(action: str) -> str:
     words = {"create": _("Creation ordered"), "delete": _("Deletion ordered"), "running": _("Found running")}
     words |= {"stopped": _("Found stopped"), "deleted": _("Found gone"), "faulted": _("Faulted")}
     words |= {verb: verb_word(verb) for verb in ("start", "stop", "reboot", "resize", "rebuild", "retry")}
-    return str(words.get(verb, action)) if kind == "vm" else action
+    of_tenants = {"create": _("Registered"), "update": _("Changed"), "delete": _("Closed")}
+    of_tenants |= {"set_quota": _("Limits set")}
+    known = {"vm": words, "department": of_tenants, "system": of_tenants}
+    return str(known.get(kind, {}).get(verb, action))
+
+
+def summary_words(refusal: Refusal) -> dict[str, str]:
+    """Return in words what a refusal sums up from figures, where it does."""
+    if isinstance(refusal, OverQuota):
+        short = [(n.owner, n.shortage.resource_class, n.shortage.short_by) for n in refusal.shortages]
+        parts = [
+            _(
+                "%(owner)s is short of %(amount)s (%(what)s)",
+                owner=owner,
+                amount=amount_words(cls, by),
+                what=class_word(cls),
+            )
+            for owner, cls, by in short
+        ]
+    elif isinstance(refusal, NoPool):
+        filters = {
+            "accepting": _("closed to new machines"),
+            "site": _("at another site than the subnet"),
+            "mlps_level": _("of too low an MLPS level"),
+            "anti_affinity": _("with a machine of the same anti-affinity group"),
+            "capacity": _("without enough room"),
+        }
+        removed = [(filters.get(name, name), count) for name, count in refusal.removed if count]
+        parts = [f"{count} {word}" for word, count in removed] or [_("none is set up")]
+    else:
+        return {}
+    return {"summary": _("; ").join(parts)}
+
+
+def level_word(level: int) -> str:
+    """Return the name of an MLPS level."""
+    words = {1: _("Level 1"), 2: _("Level 2"), 3: _("Level 3"), 4: _("Level 4")}
+    return str(words.get(level, level))
 
 
 def role_word(role: str) -> str:
@@ -92,12 +156,14 @@ def role_word(role: str) -> str:
 def in_words(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a refusal as its reader knows them: codes become words."""
     nouns = {
-        "vm": _("virtual machine"),
         "department": _("department"),
         "system": _("business system"),
         "image": _("image"),
         "subnet": _("subnet"),
         "pool": _("pool"),
+        "vm": _("virtual machine"),
+        "flavor": _("size"),
+        "request": _("request"),
         "action": _("action"),
     }
     said = dict(values)

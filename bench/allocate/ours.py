@@ -10,6 +10,7 @@ from http.client import HTTPConnection
 from itertools import count
 from pathlib import Path
 
+import psycopg
 from sqlalchemy.orm import Session
 
 from bench.allocate.load import Answer, Say, call
@@ -30,10 +31,15 @@ _CLASSES = ("vm", "vcpu", "memory_mib", "disk_gib")
 
 @dataclass(frozen=True)
 class Steppe:
-    """A running Steppe: its port and the tokens of the departments, by code."""
+    """A running Steppe: its port, the tokens of the departments by code, and the administrator's."""
 
     port: int
     tokens: dict[str, str]
+    admin: str
+
+    def reads(self, path: str) -> Say:
+        """Return what a connection says that reads `path` as the administrator."""
+        return lambda connection: call(connection, "GET", f"/api/v1{path}", b"", _headers(self.admin))
 
     def singles(self, connections: int) -> list[Say]:
         """Return what each connection says: POST /vms for one department, with names that never repeat."""
@@ -68,16 +74,21 @@ def _vm(department: str) -> dict[str, object]:
 
 
 @contextmanager
-def steppe(url: str, folder: Path) -> Iterator[Steppe]:
-    """Fill the database of `url` and serve Steppe on it."""
+def steppe(url: str, folder: Path, scale: int = 1) -> Iterator[Steppe]:
+    """Fill the database of `url` with so many copies of the model centre and serve Steppe on it."""
     settings = Settings(database_url=url, state_dir=folder)
     with bootstrap.installation(settings, migrate=True) as installation:
-        load(installation.sessions, "inner-mongolia", 1, lambda *_: None)
+        load(installation.sessions, "inner-mongolia", scale, lambda *_: None)
         with transaction(installation.sessions) as session:
             tokens = _departments_that_ask(session, system("bench"))
+            admin = identity.create_token(session, system("bench"), "admin")[1]
+        installation.engine.dispose()
+        with psycopg.connect(url, autocommit=True) as connection:
+            # What autovacuum would come round to in a minute: the planner must know the tables.
+            connection.execute("VACUUM ANALYZE")
     environment = {"STEPPE_DATABASE_URL": url, "STEPPE_STATE_DIR": str(folder)}
     with gunicorn(sys.executable, "web.app:from_environment()", environment, folder / "steppe.log") as port:
-        yield Steppe(port, tokens)
+        yield Steppe(port, tokens, admin)
 
 
 def _departments_that_ask(session: Session, actor: Actor) -> dict[str, str]:

@@ -56,3 +56,9 @@ def usage(session: Session, actor: Actor, start: datetime, end: datetime) -> lis
         if u.subject in names
     ]
     return sorted(lines, key=lambda line: (line.department, line.system, line.name, line.resource, line.resource_class))
+
+
+def of_resource(session: Session, actor: Actor, resource: Resource, end: datetime) -> dict[str, float]:
+    """Return the unit-hours of each class that one resource, which a lookup let the actor have, used up to `end`."""
+    authorize(actor, "resource.read")
+    return metering.usage_of(session, resource.id, end)

@@ -1,6 +1,6 @@
 """What can be done to a resource that exists. Each verb only records what is wanted next; workers make it so."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,13 +11,15 @@ from sqlalchemy.orm import Session
 from controlplane import audit, jobs, lifecycle, lookups
 from controlplane.actor import Actor
 from controlplane.capacity import with_names
-from controlplane.errors import Invalid, NotFound, NotNow, Stale
+from controlplane.errors import Invalid, NotFound, NotNow, Refusal, RowsRefused, Stale
 from controlplane.kinds import KINDS
 from controlplane.kinds.contract import Change, Verb
 from controlplane.models import Resource
 from quotas import ledger
 from quotas.amounts import QuotaExceeded, difference, positive
 from quotas.ledger import Demand
+
+MAX_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +33,24 @@ class Order:
     version: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BulkOrder:
+    """One verb, or `delete`, for many resources of a kind: all of them or none. Repeated ids count once."""
+
+    kind: str
+    refs: Sequence[UUID]
+    verb: str
+
+
 def act(session: Session, actor: Actor, order: Order) -> Resource:
     """Record that a resource is wanted otherwise. Growth is taken at once; what shrinks is given back when it is done.
 
     Raises NotFound, NotNow, Stale, Invalid, OverQuota (of the department, or of the pool that it lives in).
     """
     resource = lookups.resource_for(session, actor, order.kind, order.ref, "resource.change", lock=True)
-    verb = KINDS[order.kind].verbs.get(order.verb)
-    if verb is None:
-        raise NotFound(noun="action", name=order.verb)
     _check_version(resource, order.version)
-    if resource.desired == "absent":
-        raise NotNow(name=resource.name, state="to be deleted", verb=order.verb, when="kept; delete it again to go on")
-    if resource.state not in verb.possible_in:
-        when = " or ".join(sorted(verb.possible_in))
-        raise NotNow(name=resource.name, state=resource.state, verb=order.verb, when=when)
-    change = verb.apply(session, resource, _body(verb, order.body))
-    if positive(difference(change.demand, resource.demand)):
-        _take(session, resource, change.demand)
-    details = {"generation": resource.generation + 1, "before": _shown(resource.wanted), "after": _shown(change.wanted)}
-    _want(resource, change)
-    audit.record(session, actor, [_said(resource, order.verb, details)])
+    done = _change(session, resource, order.verb, order.body)
+    audit.record(session, actor, [done])
     jobs.enqueue(session, [resource.id], actor.trace)
     session.flush()
     return resource
@@ -61,16 +60,26 @@ def delete(session: Session, actor: Actor, kind: str, ref: str | UUID, version: 
     """Record that a resource is to go. Quota and addresses are given back when it is confirmed gone."""
     resource = lookups.resource_for(session, actor, kind, ref, "resource.delete", lock=True)
     _check_version(resource, version)
-    if resource.desired == "present" or resource.state == "faulted":
-        resource.desired = "absent"
-        resource.state = lifecycle.move(resource.state, "remove")
-        resource.fault_code = resource.fault_detail = None
-        resource.generation += 1
-        resource.version += 1
-        audit.record(session, actor, [_said(resource, "delete", {"generation": resource.generation})])
+    audit.record(session, actor, _remove(resource))
     jobs.enqueue(session, [resource.id], actor.trace)
     session.flush()
     return resource
+
+
+def act_many(session: Session, actor: Actor, order: BulkOrder) -> list[UUID]:
+    """Record one verb that needs no body for many resources, all or none; return their ids, each once.
+
+    Raises RowsRefused, naming each resource that is not there or not in a state for it by its place in `refs`.
+    """
+    known = KINDS[order.kind].verbs.get(order.verb)
+    if known is None or known.body is not None:
+        raise NotFound(noun="action", name=order.verb)
+    return _many(session, actor, order, "resource.change", lambda r: [_change(session, r, order.verb, None)])
+
+
+def delete_many(session: Session, actor: Actor, kind: str, refs: Sequence[UUID]) -> list[UUID]:
+    """Record that many resources are to go, all or none; return their ids, each once. Raises RowsRefused."""
+    return _many(session, actor, BulkOrder(kind, refs, "delete"), "resource.delete", _remove)
 
 
 def possible(resource: Resource) -> dict[str, bool]:
@@ -78,6 +87,58 @@ def possible(resource: Resource) -> dict[str, bool]:
     present = resource.desired == "present"
     verbs = {name: present and resource.state in verb.possible_in for name, verb in KINDS[resource.kind].verbs.items()}
     return verbs | {"delete": present or resource.state == "faulted"}
+
+
+def _many(
+    session: Session, actor: Actor, order: BulkOrder, action: str, do: Callable[[Resource], list[audit.Act]]
+) -> list[UUID]:
+    refs = list(dict.fromkeys(order.refs))
+    if not 1 <= len(refs) <= MAX_AT_ONCE:
+        raise Invalid(field="ids", reason=f"one order takes 1 to {MAX_AT_ONCE} of them, not {len(refs)}")
+    found = lookups.resources_locked(session, actor, order.kind, refs, action)
+    done: list[audit.Act] = []
+    problems: list[tuple[int, Refusal]] = []
+    for row, ref in enumerate(refs):
+        try:
+            if ref not in found:
+                raise NotFound(noun=order.kind, name=str(ref))
+            done += do(found[ref])
+        except Refusal as refusal:
+            problems.append((row, refusal))
+    if problems:
+        raise RowsRefused(problems)
+    audit.record(session, actor, done)
+    jobs.enqueue(session, refs, actor.trace)
+    session.flush()
+    return refs
+
+
+def _change(session: Session, resource: Resource, name: str, body: BaseModel | Mapping[str, Any] | None) -> audit.Act:
+    verb = KINDS[resource.kind].verbs.get(name)
+    if verb is None:
+        raise NotFound(noun="action", name=name)
+    if resource.desired == "absent":
+        raise NotNow(name=resource.name, state="to be deleted", verb=name, when="kept; delete it again to go on")
+    if resource.state not in verb.possible_in:
+        raise NotNow(name=resource.name, state=resource.state, verb=name, when=" or ".join(sorted(verb.possible_in)))
+    change = verb.apply(session, resource, _body(verb, body))
+    if positive(difference(change.demand, resource.demand)):
+        _take(session, resource, change.demand)
+    details = {"generation": resource.generation + 1, "before": _shown(resource.wanted), "after": _shown(change.wanted)}
+    _want(resource, change)
+    return _said(resource, name, details)
+
+
+def _remove(resource: Resource) -> list[audit.Act]:
+    """Want it gone; one that is going already and has not failed needs no new order."""
+    if resource.desired == "absent" and resource.state != "faulted":
+        return []
+    resource.desired = "absent"
+    resource.state = lifecycle.move(resource.state, "remove")
+    resource.fault_code = resource.fault_detail = None
+    resource.generation += 1
+    resource.version += 1
+    return [_said(resource, "delete", {"generation": resource.generation})]
 
 
 def _check_version(resource: Resource, version: int | None) -> None:

@@ -189,3 +189,22 @@ def test_a_cursor_that_no_list_gave_is_refused(session: Session, sort: str, curs
     with pytest.raises(BadCursor):
         page(session, sort=sort, cursor=cursor)
     assert session.scalar(select(1)) == 1
+
+
+def test_a_count_is_told_where_it_is_asked_and_is_of_all_pages(session: Session) -> None:
+    assert page(session, limit=10).total is None
+    assert page(session, limit=10, counted=True).total == ROWS
+    assert forward(session, limit=50)[0].next is not None
+    second = page(session, limit=50, counted=True, cursor=page(session, limit=50).next)
+    assert second.total == ROWS
+
+
+def test_a_list_with_its_neighbours_loaded_is_counted_too(session: Session) -> None:
+    found = lookups.systems(session, ADMIN, Listing(limit=5, filters={"department": "paged", "q": "3"}, counted=True))
+    everything = lookups.systems(session, ADMIN, Listing(limit=500, filters={"department": "paged", "q": "3"}))
+    assert found.total == len(everything.items) > 5
+
+
+def test_a_count_gives_up_beyond_its_bound(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controlplane.paging.COUNTED_UP_TO", 20)
+    assert page(session, limit=5, counted=True).total == 21

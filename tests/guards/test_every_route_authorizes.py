@@ -173,6 +173,7 @@ def body_for(rule: Rule, method: str) -> dict[str, object] | None:
         },
         "vms.create": vm("x", department="environment"),
         "vms.create_many": {"department": "environment", "vms": [vm("y")]},
+        "vms.act_many": {"ids": [str(uuid4())]},
         "vms.resize": {"flavor": "small"},
         "tokens.create": {"name": "x"},
     }

@@ -182,3 +182,21 @@ def test_the_history_of_a_vm_says_who_did_what(http: Callers) -> None:
     events = http.ours.get(f"/vms/{made['id']}/history").json["items"]
     assert [(e["action"], e["actor"]["name"]) for e in events] == [("vm.running", "worker"), ("vm.create", "ours")]
     assert events[1]["request_id"] == "trace-1"
+
+
+def test_many_are_ordered_at_once_or_none_and_a_dry_run_orders_none(http: Callers) -> None:
+    made = http.ours.post("/vms/bulk", {"vms": [vm("a"), vm("b")]}).json["vms"]
+    ids = [machine["id"] for machine in made]
+    refused = http.ours.post("/vms/bulk/stop", {"ids": ids})
+    assert refused.status_code == 422
+    assert [(p["row"], p["code"]) for p in refused.json["problems"]] == [(0, "not_now"), (1, "not_now")]
+    for ident in ids:
+        http.work(ident)
+    tried = http.ours.post("/vms/bulk/stop?dry_run=true", {"ids": ids})
+    assert [machine["state"] for machine in tried.json["vms"]] == ["changing", "changing"]
+    assert {http.ours.get(f"/vms/{ident}").json["state"] for ident in ids} == {"running"}
+    assert http.theirs.post("/vms/bulk/delete", {"ids": ids}).json["problems"][0]["code"] == "not_found"
+    answer = http.ours.post("/vms/bulk/delete", {"ids": ids})
+    assert answer.status_code == 202
+    assert [(m["id"], m["state"]) for m in answer.json["vms"]] == [(ident, "deleting") for ident in ids]
+    assert http.ours.post("/vms/bulk/explode", {"ids": ids}).status_code == 422

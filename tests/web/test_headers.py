@@ -16,7 +16,13 @@ def pages(http: Callers, visit: Visitors) -> dict[str, Page]:
     made = http.ours.post("/vms", vm()).json["id"]
     http.work(made)
     admin, nobody = visit("admin"), visit.nobody()
-    found = {path: admin.get(path) for path in ("/", "/vms", "/vms?q=none", f"/vms/{made}", "/api/docs", "/nowhere")}
+    department = http.admin.get("/departments/environment").json["id"]
+    system = http.ours.get("/systems").json["items"][0]["id"]
+    paths = ["/", "/vms", "/vms?q=none", "/vms/new", "/departments", "/systems", "/search?q=e", "/api/docs", "/nowhere"]
+    paths += [f"/vms/{made}{part}" for part in ("", "?tab=history", "?tab=usage", "?tab=technical")]
+    paths += [f"/vms/{made}/{form}" for form in ("resize", "rebuild", "delete")]
+    paths += [f"/departments/{department}", f"/departments/{department}/quota", f"/systems/{system}"]
+    found = {path: admin.get(path) for path in paths}
     found |= {f"nobody {path}": nobody.get(path) for path in ("/sign-in", "/nowhere")}
     found["refused"] = visit("manager").get("/metrics")
     found["wrong password"] = nobody.enter("admin", "wrong")

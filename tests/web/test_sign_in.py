@@ -167,8 +167,8 @@ def test_an_auditor_has_no_buttons_and_is_refused_what_they_would_do(http: Calle
     http.work(made)
     browser = visit("auditor")
     assert browser.get(f"/vms/{made}").all(f"//form[contains(@action, '{made}')]") == []
-    for verb in ("stop", "delete"):
-        refused = browser.post(f"/vms/{made}/{verb}")
+    for path, form in ((f"/vms/{made}/stop", {}), ("/vms/bulk", {"verb": "delete", "confirmed": "1", "id": made})):
+        refused = browser.post(path, form)
         assert refused.status == 403
         assert "Not allowed" in refused.text("//h1")
     assert http.ours.get(f"/vms/{made}").json["state"] == "running"

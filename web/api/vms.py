@@ -9,8 +9,8 @@ from controlplane.services import requests, resources
 from web import present
 from web.api.nouns import listing, noun
 from web.context import actor, dry_run, own_department, session, version
-from web.schemas import IdPath, VmBody, VmQuery, VmRebuild, VmsBody, VmSize, VmSpec, WriteQuery
-from web.shapes import Vm, VmPage, Vms
+from web.schemas import BulkPath, IdPath, IdsBody, VmBody, VmQuery, VmRebuild, VmsBody, VmSize, VmSpec, WriteQuery
+from web.shapes import OrderedVms, Vm, VmPage, Vms
 
 api = noun("vms", "/vms", "Virtual machines of departments")
 KIND = "vm"
@@ -39,6 +39,17 @@ def create_many(body: VmsBody, query: WriteQuery) -> Response:
     made = present.answer(_with_quota(submitted, answer), 202)
     made.headers["Location"] = url_for("requests.show", ref=submitted.id)
     return made
+
+
+@api.post("/bulk/<verb>", responses={202: OrderedVms})
+def act_many(path: BulkPath, body: IdsBody, query: WriteQuery) -> Response:
+    """Do one thing to many VMs, all or none"""
+    if path.verb == "delete":
+        done = resources.delete_many(session(), actor(), KIND, body.ids)
+    else:
+        done = resources.act_many(session(), actor(), resources.BulkOrder(KIND, body.ids, path.verb))
+    vms = lookups.resources_by_id(session(), actor(), KIND, done)
+    return present.answer({"vms": [_shape(vm) for vm in vms]}, 202)
 
 
 @api.get("/<ref>", responses={200: Vm})

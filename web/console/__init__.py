@@ -1,6 +1,7 @@
 """The console: pages for people, on the same services and lookups as the API."""
 
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, Flask, g, request, url_for
 from flask_babel import gettext as _
@@ -10,18 +11,20 @@ from controlplane.actor import Actor
 from controlplane.errors import NotFound
 from controlplane.policy import allows
 from controlplane.settings import Settings
-from web.console import overview, sign_in, vms
+from web.console import choosing, departments, overview, searching, sign_in, systems, vm, vm_new, vms
 from web.language import language
-from web.words import role_word
+from web.words import called, role_word, scale
 
 pages = Blueprint("console", __name__)
-for module in (overview, sign_in, vms):
+for module in (overview, sign_in, searching, choosing, vms, vm_new, vm, departments, systems):
     module.register(pages)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Serve the console and give its templates what every page needs."""
     app.register_blueprint(pages)
+    app.add_template_filter(called)
+    app.add_template_global(scale, "amount_scale")
 
     @app.context_processor
     def frame() -> dict[str, Any]:
@@ -45,24 +48,63 @@ def _department(actor: Actor) -> str | None:
     if actor.department is None:
         return None
     try:
-        return str(lookups.department_for(g.session, actor, actor.department, "department.read").name)
+        return called(lookups.department_for(g.session, actor, actor.department, "department.read"))
     except NotFound:  # closed, while somebody of it is still signed in
         return None
 
 
 def _navigation() -> list[dict[str, Any]]:
-    """Return the entries that the reader's role may open."""
+    """Return the entries that the reader's role may open, under the words that it knows them by."""
     actor = g.get("actor")
     if actor is None:
         return []
-    entries = (
-        ("console.home", "resource.read", _("Overview"), "layout-dashboard"),
-        ("console.vms", "resource.read", _("Virtual machines"), "server"),
-        ("docs.page", "catalogue.read", _("API"), "code"),
-    )
+    entries = _of_department(actor.department) if actor.department else _of_centre()
     shown = [
-        {"label": label, "url": url_for(endpoint), "icon": icon, "active": request.endpoint == endpoint}
-        for endpoint, action, label, icon in entries
+        {"label": label, "url": url_for(endpoint, **values), "icon": icon, "active": _is_here(endpoint, values)}
+        for endpoint, values, action, label, icon in entries
         if allows(actor, action)
     ]
     return [{"label": "", "entries": shown}]
+
+
+_Entry = tuple[str, dict[str, Any], str, str, str]
+
+
+def _of_centre() -> tuple[_Entry, ...]:
+    return (
+        ("console.home", {}, "resource.read", _("Overview"), "layout-dashboard"),
+        ("console.vms", {}, "resource.read", _("Virtual machines"), "server"),
+        ("console.departments", {}, "department.read", _("Departments"), "building-bank"),
+        ("console.systems", {}, "system.read", _("Business systems"), "stack-2"),
+        ("docs.page", {}, "catalogue.read", _("API"), "code"),
+    )
+
+
+def _of_department(department: UUID) -> tuple[_Entry, ...]:
+    return (
+        ("console.home", {}, "resource.read", _("Overview"), "layout-dashboard"),
+        ("console.vms", {}, "resource.read", _("Our machines"), "server"),
+        ("console.vm_new", {}, "resource.create", _("Ask for machines"), "file-plus"),
+        ("console.systems", {}, "system.read", _("Our systems"), "stack-2"),
+        ("console.department", {"ref": department}, "department.read", _("Quota and usage"), "gauge"),
+        ("docs.page", {}, "catalogue.read", _("API"), "code"),
+    )
+
+
+_ASKING = {"console.vm_new", "console.vm_ask"}
+_PAGES_OF = {
+    "console.vms": {"console.vms", "console.vm", "console.vms_bulk", "console.vm_delete"}
+    | {"console.vm_resize", "console.vm_rebuild"},
+    "console.vm_new": _ASKING,
+    "console.departments": {"console.departments", "console.department", "console.department_quota"},
+    "console.systems": {"console.systems", "console.system"},
+}
+"""Which pages stand under an entry that is more than one page."""
+
+
+def _is_here(endpoint: str, values: dict[str, Any]) -> bool:
+    pages_of = _PAGES_OF.get(endpoint, {endpoint})
+    if endpoint == "console.vms" and g.actor.department is None:
+        pages_of = pages_of | _ASKING
+    here = request.endpoint in pages_of
+    return here and all((request.view_args or {}).get(name) == value for name, value in values.items())

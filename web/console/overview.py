@@ -3,36 +3,50 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import Blueprint, render_template, url_for
+from flask_babel import gettext as _
 
-from controlplane.policy import allows, authorize
+from controlplane.policy import allows
 from controlplane.reports import overview as report
 from controlplane.reports.bulletin import bulletin
 from web.context import actor, session
-from web.words import class_word, scale
+from web.words import called, class_word, scale
 
+_RANKED = 10
 _ORDER = {"vcpu": 0, "memory_mib": 1, "disk_gib": 2, "vm": 3}
 
 
 def register(pages: Blueprint) -> None:
     """Add the pages of this file."""
     pages.add_url_rule("/", "home", home)
-    pages.add_url_rule("/search", "search", search)
 
 
 def home() -> str:
     """Show the overview"""
-    figures: dict[str, Any] | None = None
-    if allows(actor(), "centre.read"):
-        figures = bulletin(session(), actor(), datetime.now(UTC))
+    of_centre = allows(actor(), "centre.read")
+    own = actor().department
     return render_template(
         "overview.html",
-        figures=figures,
+        figures=bulletin(session(), actor(), datetime.now(UTC)) if of_centre else None,
         gauges=_gauges(),
+        pools=report.pools(session(), actor(), "vm") if allows(actor(), "pool.read") else [],
+        ranking=_ranking() if of_centre else [],
         states=report.states(session(), actor()),
         attention=report.attention(session(), actor()),
+        own=url_for("console.department", ref=own) if own else None,
+        may_ask=allows(actor(), "resource.create"),
     )
+
+
+def _ranking() -> dict[str, Any]:
+    """Return the departments that take most processors, as the chart and its table want it."""
+    found = report.largest(session(), actor(), "vcpu", _RANKED)
+    return {
+        "title": _("Departments that use the most vCPU"),
+        "unit": _("cores"),
+        "columns": [_("Department"), _("Used"), _("Held")],
+        "rows": [(called(department), used, held) for department, used, held in found],
+    }
 
 
 def _gauges() -> list[dict[str, Any]]:
@@ -42,9 +56,3 @@ def _gauges() -> list[dict[str, Any]]:
         divisor, unit = scale(gauge.resource_class, gauge.used, gauge.held, gauge.limit)
         gauges.append({"label": class_word(gauge.resource_class), "unit": unit, "divisor": divisor, "gauge": gauge})
     return gauges
-
-
-def search() -> Response:
-    """Find a VM by any part of its name or address"""
-    authorize(actor(), "resource.read")
-    return redirect(url_for("console.vms", q=request.args.get("q", "").strip() or None))

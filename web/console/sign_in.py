@@ -1,17 +1,14 @@
 """Coming in, going out, and the language to read in."""
 
-import re
-
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from controlplane.errors import WrongCredentials
 from controlplane.services import identity
 from web import auth, errors
+from web.console.returning import local
 from web.context import session
 from web.language import choose
-
-_PLAIN = re.compile(r"[^\\\x00-\x1f\x7f]*")
 
 
 def register(pages: Blueprint) -> None:
@@ -24,7 +21,7 @@ def register(pages: Blueprint) -> None:
 
 def form() -> str:
     """Show the sign-in form"""
-    return render_template("login.html", next=_local(request.args.get("next")))
+    return render_template("login.html", next=local(request.args.get("next")))
 
 
 def enter() -> Redirect | Response:
@@ -34,11 +31,11 @@ def enter() -> Redirect | Response:
         actor = identity.sign_in(session(), username, request.form.get("password", ""), g.trace)
     except WrongCredentials as refusal:
         page = render_template(
-            "login.html", error=errors.message(refusal), user=username, next=_local(request.form.get("next"))
+            "login.html", error=errors.message(refusal), user=username, next=local(request.form.get("next"))
         )
         return make_response(page, refusal.status)
     auth.remember(actor)
-    return redirect(_local(request.form.get("next")))
+    return redirect(local(request.form.get("next")))
 
 
 def leave() -> Redirect:
@@ -50,13 +47,4 @@ def leave() -> Redirect:
 def language() -> Redirect:
     """Choose the language of the console"""
     choose(request.form.get("lang", ""))
-    return redirect(_local(request.form.get("next")))
-
-
-def _local(target: str | None) -> str:
-    """Return `target` if it leads to a page of ours, else the start page: a link must not send people elsewhere."""
-    start: str = url_for("console.home")
-    # Browsers read "\\" as "/" and pass over tabs and line ends, so either could hide a second slash.
-    if not target or not target.startswith("/") or target.startswith("//") or not _PLAIN.fullmatch(target):
-        return start
-    return target
+    return redirect(local(request.form.get("next")))

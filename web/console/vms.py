@@ -1,108 +1,226 @@
-"""Virtual machines: the list, and the page of one."""
+"""Virtual machines: the list of them, and what is done to many at once."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from werkzeug.wrappers import Response
+from flask_babel import ngettext
+from werkzeug.wrappers import Response as Redirect
 
 from controlplane import lookups
-from controlplane.errors import NotFound
+from controlplane.errors import NotFound, RowsRefused
 from controlplane.lifecycle import STATES
 from controlplane.paging import Listing
-from controlplane.policy import allows
+from controlplane.policy import allows, authorize
 from controlplane.services import resources
+from web import errors
+from web.console import choosing
+from web.console.lists import Column, Filter, Table, file, shown
+from web.console.returning import local
 from web.context import actor, session
-from web.words import action_word, state_word, verb_word
+from web.words import called, state_word, verb_word
 
 KIND = "vm"
-FILTERS = ("q", "state", "department", "system", "pool")
-PLAIN_VERBS = {"start": "player-play", "stop": "player-stop", "reboot": "refresh", "retry": "rotate-clockwise"}
 REFRESH_SECONDS = 5
+BULK_VERBS = {"start": "player-play", "stop": "player-stop", "reboot": "refresh", "retry": "rotate-clockwise"}
+CONFIRMED_VERBS = frozenset({"stop", "reboot", "delete"})
+"""What interrupts or ends the service of machines: nothing of these happens to many before a page said to which."""
 
 
 def register(pages: Blueprint) -> None:
     """Add the pages of this file."""
     pages.add_url_rule("/vms", "vms", index)
-    pages.add_url_rule("/vms/<uuid:ref>", "vm", show)
-    pages.add_url_rule("/vms/<uuid:ref>/<verb>", "vm_act", act, methods=["POST"])
+    pages.add_url_rule("/vms.csv", "vms_csv", export)
+    pages.add_url_rule("/vms/bulk", "vms_bulk", bulk, methods=["POST"])
+    pages.add_url_rule("/vms/<uuid:ref>/delete", "vm_delete", ask_to_delete, methods=["GET"])
 
 
-def index() -> str:
+def index() -> str | Redirect:
     """List VMs"""
-    filters = {name: request.args[name] for name in FILTERS if request.args.get(name)}
-    sort = request.args.get("sort") or "name"
-    listing = Listing(50, request.args.get("cursor"), sort, filters)
-    found = lookups.resources(session(), actor(), KIND, listing)
-    return render_template("vms.html", list=_list(found, sort))
+    moved = choosing.canonical("console.vms")
+    if moved:
+        return redirect(moved)
+    return render_template("vms.html", list=shown(_table()), may_ask=allows(actor(), "resource.create"))
 
 
-def show(ref: Any) -> str:
-    """Show a VM"""
-    vm = lookups.resource_for(session(), actor(), KIND, ref)
+def export() -> Response:
+    """List VMs as a file"""
+    return file(_table())
+
+
+def bulk() -> Redirect | Response | str:
+    """Do one thing to many VMs, or say first what that would be"""
+    verb = request.form.get("verb", "")
+    refs = _refs(request.form.getlist("id"))
+    back = local(request.form.get("next"), url_for("console.vms"))
+    authorize(actor(), "resource.delete" if verb == "delete" else "resource.change")
+    if verb not in BULK_VERBS and verb != "delete":
+        raise NotFound(noun="action", name=verb)
+    if not refs:
+        flash(_("No machine was chosen; nothing was done."), "wait")
+        return redirect(back)
+    if verb in CONFIRMED_VERBS and not request.form.get("confirmed"):
+        return _confirm(verb, refs, back)
+    if verb == "delete" and len(refs) > 1 and not _typed_right(request.form.get("word", "")):
+        return make_response(_confirm(verb, refs, back, wrong_word=True), 422)
+    return _do(verb, refs, back)
+
+
+def ask_to_delete(ref: UUID) -> str:
+    """Say what deleting a VM would lose"""
+    vm = lookups.resource_for(session(), actor(), KIND, ref, "resource.delete")
+    return _confirm("delete", [vm.id], url_for("console.vm", ref=ref))
+
+
+def _do(verb: str, refs: Sequence[UUID], back: str) -> Redirect | Response:
+    try:
+        if verb == "delete":
+            resources.delete_many(session(), actor(), KIND, refs)
+        else:
+            resources.act_many(session(), actor(), resources.BulkOrder(KIND, refs, verb))
+    except RowsRefused as refusal:
+        session().rollback()
+        reasons = {refs[row]: errors.message(problem) for row, problem in refusal.problems}
+        return make_response(_confirm(verb, refs, back, reasons=reasons), refusal.status)
+    count = len(refs)
+    said = ngettext(
+        "%(verb)s of %(num)s machine was ordered.",
+        "%(verb)s of %(num)s machines was ordered.",
+        count,
+        verb=verb_word(verb),
+    )
+    flash(said, "good")
+    return redirect(back)
+
+
+def _confirm(
+    verb: str, refs: Sequence[UUID], back: str, *, wrong_word: bool = False, reasons: dict[UUID, str] | None = None
+) -> str:
+    """Return the page that says what would be lost, or why it cannot be: to which machines, and how much they are."""
+    vms = lookups.resources_by_id(session(), actor(), KIND, refs)
+    sizes = {name: sum(vm.demand[name] for vm in vms) for name in ("vcpu", "memory_mib", "disk_gib")}
     return render_template(
-        "vm.html",
-        vm=vm,
-        verbs=_verbs(vm),
-        history=lookups.history(session(), actor(), vm.id, 50),
-        with_pool=allows(actor(), "pool.read"),
-        action_word=action_word,
-        seconds=REFRESH_SECONDS,
+        "vms_confirm.html",
+        verb=verb,
+        verb_label=verb_word(verb),
+        vms=vms,
+        asked=[str(ref) for ref in refs],
+        sizes=sizes,
+        back=back,
+        word=_word() if verb == "delete" and len(refs) > 1 else None,
+        wrong_word=wrong_word,
+        reasons=reasons or {},
+        missing=[str(ref) for ref in reasons or {} if ref not in {vm.id for vm in vms}],
     )
 
 
-def act(ref: Any, verb: str) -> Response:
-    """Do something to a VM"""
-    if verb == "delete":
-        vm = resources.delete(session(), actor(), KIND, ref)
-    elif verb in PLAIN_VERBS:
-        vm = resources.act(session(), actor(), resources.Order(KIND, ref, verb))
-    else:
-        raise NotFound(noun="action", name=verb)
-    flash(_("%(verb)s of %(name)s was ordered.", verb=verb_word(verb), name=vm.name), "good")
-    return redirect(url_for("console.vm", ref=vm.id))
+def _word() -> str:
+    return str(_("delete"))
 
 
-def _verbs(vm: Any) -> list[dict[str, Any]]:
-    """Return the buttons of a VM; those that are impossible now say why."""
-    possible = resources.possible(vm)
-    icons = {**PLAIN_VERBS, "delete": "trash"}
-    reason = _("Not possible while it is: %(state)s", state=state_word(vm.state))
-    return [
-        {"verb": verb, "label": verb_word(verb), "icon": icon, "reason": "" if possible[verb] else reason}
-        for verb, icon in icons.items()
-        if allows(actor(), "resource.delete" if verb == "delete" else "resource.change")
-    ]
+def _typed_right(typed: str) -> bool:
+    return typed.strip().casefold() in {_word().casefold(), "delete", "删除"}
 
 
-def _list(found: Any, sort: str) -> dict[str, Any]:
-    shown = [state for state in STATES if state != "deleted"]
-    columns = [
-        ("name", _("Name"), True, False),
-        ("state", _("State"), True, False),
-        ("department", _("Department"), False, False),
-        ("system", _("System"), False, False),
-        ("address", _("Address"), False, False),
-        ("vcpu", _("vCPU"), False, True),
-        ("memory", _("Memory"), False, True),
-        ("disk", _("Disk"), False, True),
-        ("created_at", _("Created"), True, False),
-    ]
-    return {
-        "id": "vms",
-        "label": _("Virtual machines"),
-        "columns": [{"key": k, "label": label, "sortable": s, "numeric": n} for k, label, s, n in columns],
-        "sort": sort,
-        "filters": [{"name": "state", "label": _("State"), "options": [(s, state_word(s)) for s in shown]}],
-        "search": "q",
-        "page": found,
-        "total": None,
-        "csv": None,
-        "every": REFRESH_SECONDS,
-        "nothing": {
+def _refs(given: Sequence[str]) -> list[UUID]:
+    try:
+        return list(dict.fromkeys(UUID(ref) for ref in given))
+    except ValueError:
+        raise NotFound(noun="vm", name="?") from None
+
+
+def _table() -> Table:
+    return Table(
+        id="vms",
+        label=_("Virtual machines"),
+        endpoint="console.vms",
+        sort="name",
+        columns=_columns(),
+        filters=_filters(),
+        fetch=lambda listing: lookups.resources(session(), actor(), KIND, listing),
+        every=REFRESH_SECONDS,
+        bulk=_bulk_verbs(),
+        nothing={
             "title": _("No virtual machine yet"),
-            "advice": _("Ask for one by the API or the command line; the README shows how."),
-            "url": None,
-            "action": None,
+            "advice": _("Ask for the first one: the form shows what it takes before anything is done."),
+            "url": url_for("console.vm_new") if allows(actor(), "resource.create") else None,
+            "action": _("Ask for a machine"),
         },
-    }
+    )
+
+
+def _bulk_verbs() -> list[dict[str, str]]:
+    if not allows(actor(), "resource.change"):
+        return []
+    icons = {**BULK_VERBS, "delete": "trash"}
+    return [{"verb": verb, "label": verb_word(verb), "icon": icon} for verb, icon in icons.items()]
+
+
+def _columns() -> list[Column]:
+    columns = [
+        Column("name", _("Name"), lambda v: v.name, sortable=True),
+        Column("state", _("State"), lambda v: state_word(v.state), sortable=True),
+        Column("department", _("Department"), lambda v: called(v.department)),
+        Column("system", _("System"), lambda v: called(v.system) if v.system else None),
+        Column("address", _("Address"), lambda v: " ".join(str(c.address) for c in v.claims)),
+        Column("vcpu", _("vCPU"), lambda v: v.wanted["vcpu"], numeric=True),
+        Column("memory", _("Memory"), lambda v: v.wanted["memory_mib"], "MiB", numeric=True),
+        Column("disk", _("Disk"), lambda v: v.wanted["disk_gib"], "GiB", numeric=True),
+        Column("image", _("Image"), lambda v: v.wanted["image"], at_first=False),
+        Column("lease", _("Lease until"), lambda v: v.lease_until, at_first=False),
+        Column("created_at", _("Created"), lambda v: v.created_at, sortable=True),
+        Column("fault", _("Fault"), lambda v: v.fault_detail or v.fault_code, at_first=False),
+        Column("id", _("Id"), lambda v: str(v.id), at_first=False),
+    ]
+    if allows(actor(), "pool.read"):
+        pool = Column("pool", _("Pool"), lambda v: called(v.pool), at_first=False)
+        columns.insert(5, pool)
+    return columns
+
+
+def _filters() -> list[Filter]:
+    states = [(state, state_word(state)) for state in STATES if state != "deleted"]
+    filters = [Filter("state", _("State"), states, said=_states_said())]
+    several = actor().scope is None or len(actor().scope or ()) > 1
+    if several:
+        filters.append(choosing.filter_of_departments())
+    filters.append(Filter("system", _("System"), _systems(), said=_said("system", _system_name)))
+    if allows(actor(), "pool.read"):
+        filters.append(Filter("pool", _("Pool"), _pools()))
+    if request.args.get("request"):
+        filters.append(Filter("request", _("Request"), said=request.args["request"][-8:]))
+    return filters
+
+
+def _states_said() -> str:
+    return str(_(" or ")).join(state_word(state) for state in request.args.get("state", "").split(",") if state)
+
+
+def _said(name: str, read: Callable[[str], str]) -> str:
+    value = request.args.get(name, "")
+    if not value:
+        return ""
+    try:
+        return read(value)
+    except NotFound:
+        return value
+
+
+def _system_name(value: str) -> str:
+    return called(lookups.system_for(session(), actor(), value, "system.read"))
+
+
+def _systems() -> list[tuple[str, str]]:
+    """Return the systems to choose from once the department is chosen: of all there are too many to look through."""
+    own = actor().department
+    department = request.args.get("department") or (str(own) if own else "")
+    if not department:
+        return []
+    found = lookups.systems(session(), actor(), Listing(200, None, "name", {"department": department}))
+    return [(str(system.id), called(system)) for system in found.items]
+
+
+def _pools() -> list[tuple[str, str]]:
+    found = lookups.pools(session(), actor(), Listing(200, None, "code", {"kind": KIND}))
+    return [(pool.code, called(pool)) for pool in found.items]

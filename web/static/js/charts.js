@@ -32,6 +32,34 @@ function options(figure) {
   };
 }
 
+// A ranking is read from the top: bars lie, names stand in front, the figure behind.
+function ranking(figure) {
+  const { names, points, values } = read(figure);
+  const style = getComputedStyle(figure);
+  const text = { color: style.color, fontFamily: style.fontFamily, fontSize: 12 };
+  const number = new Intl.NumberFormat(document.documentElement.lang);
+  const sums = points.map((_, i) => values.reduce((sum, one) => sum + one[i], 0));
+  const unit = figure.dataset.unit;
+  return {
+    color: ['#2f6fc4', '#8fb6ea'],
+    animation: false,
+    textStyle: text,
+    legend: { show: names.length > 1, right: 0, top: 0, textStyle: text, itemHeight: 8, itemWidth: 12 },
+    grid: { left: 0, right: 72, top: 28, bottom: 0, containLabel: true },
+    xAxis: { type: 'value', axisLabel: { show: false }, splitLine: { show: false } },
+    yAxis: {
+      type: 'category', inverse: true, data: points, axisLine: { show: false }, axisTick: { show: false },
+      axisLabel: { ...text, width: figure.clientWidth / 3, overflow: 'truncate' },
+    },
+    series: names.map((name, i) => ({
+      name, data: values[i], type: 'bar', stack: 'all', barMaxWidth: 14,
+      label: i === names.length - 1
+        ? { show: true, position: 'right', ...text, formatter: ({ dataIndex }) => `${number.format(sums[dataIndex])} ${unit}` }
+        : { show: false },
+    })),
+  };
+}
+
 function fetchECharts() {
   if (window.echarts) return Promise.resolve();
   return new Promise((resolve, reject) => {
@@ -56,7 +84,7 @@ async function draw(root) {
   for (const figure of figures) {
     const element = figure.querySelector('.chart-drawing');
     if (!drawn.has(element)) drawn.set(element, window.echarts.init(element, null, { locale: 'EN' }));
-    drawn.get(element).setOption(options(figure));
+    drawn.get(element).setOption(figure.dataset.chart === 'ranking' ? ranking(figure) : options(figure));
   }
 }
 

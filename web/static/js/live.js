@@ -1,10 +1,10 @@
 // A part of a page marked data-live polls the server by htmx. While somebody points into it or has the focus
-// there, nothing may move: what is still there is renewed in its place (rows by position of their data-key),
-// and the whole is swapped as soon as the pointer and the focus are gone.
+// there, or has chosen rows of it, nothing may move: what is still there is renewed in its place (rows by their
+// data-key), and the whole is swapped as soon as the pointer and the focus are gone.
 const waiting = new WeakSet();
 
 function inUse(part) {
-  return part.matches(':hover') || part.contains(document.activeElement) || part.querySelector('details[open]');
+  return part.matches(':hover') || part.contains(document.activeElement) || part.querySelector('details[data-menu][open], [data-select]:checked');
 }
 
 function renewInPlace(part, html) {
@@ -15,6 +15,11 @@ function renewInPlace(part, html) {
       old.innerHTML = renewed.innerHTML;
     }
   }
+  document.dispatchEvent(new Event('steppe:renewed'));
+}
+
+function isStill(part, html) {
+  return Boolean(new DOMParser().parseFromString(html, 'text/html').getElementById(part.id));
 }
 
 document.addEventListener('htmx:beforeRequest', (event) => {
@@ -24,6 +29,12 @@ document.addEventListener('htmx:beforeRequest', (event) => {
 document.addEventListener('htmx:beforeSwap', (event) => {
   const part = event.detail.requestConfig?.elt;
   if (!part?.matches('[data-live]') || !event.detail.shouldSwap) return;
+  if (!isStill(part, event.detail.serverResponse)) {
+    // Signed out meanwhile, say: what came is another page, and belongs in the whole window.
+    event.detail.shouldSwap = false;
+    window.location.reload();
+    return;
+  }
   if (!inUse(part)) return;
   event.detail.shouldSwap = false;
   renewInPlace(part, event.detail.serverResponse);

@@ -4,4 +4,6 @@ import './menus.js';
 import './copying.js';
 import './confirming.js';
 import './live.js';
+import './selecting.js';
+import './loading.js';
 import './charts.js';
