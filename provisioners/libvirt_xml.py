@@ -174,7 +174,8 @@ def _facts(spec: MachineSpec) -> dict[str, str]:
         "builds": spec.builds,
         "disk_gib": spec.disk_gib,
     }
-    return {**texts, **{key: str(number) for key, number in numbers.items()}}
+    adopted = {"adopted": "yes"} if spec.adopted else {}
+    return {**texts, **{key: str(number) for key, number in numbers.items()}, **adopted}
 
 
 def resized_xml(domain: str, spec: MachineSpec) -> str:
@@ -200,10 +201,12 @@ def machine(domain: str, power: Power, complete: bool) -> Machine:
     """Return the machine that the definition `domain` describes.
 
     One without our label is somebody else's: it goes by its domain name and its disk and image are unknown (0, "").
+    One that was adopted has whatever disks it had, so `complete` says nothing of it.
     """
     root = etree.fromstring(domain)
     label = root.find(f"metadata/{{{NAMESPACE}}}machine")
     found: Mapping[str, str] = {} if label is None else {str(k): str(v) for k, v in label.attrib.items()}
+    adopted = found.get("adopted") == "yes"
     return Machine(
         id=UUID(root.findtext("uuid", "")),
         name=found.get("name") or str(root.findtext("name", "")),
@@ -217,8 +220,16 @@ def machine(domain: str, power: Power, complete: bool) -> Machine:
         builds=int(found.get("builds", "0")),
         department=found.get("department"),
         system=found.get("system"),
-        complete=complete or label is None,
+        complete=complete or adopted or label is None,
+        adopted=adopted,
     )
+
+
+def disk_paths(domain: str) -> tuple[str, ...]:
+    """Return the files and devices that the definition `domain` has as disks, in its order, without its drives."""
+    disks = [d for d in etree.fromstring(domain).iterfind("devices/disk") if d.get("device", "disk") == "disk"]
+    sources = [source for disk in disks if (source := disk.find("source")) is not None]
+    return tuple(str(path) for source in sources if (path := source.get("file") or source.get("dev")))
 
 
 def remains(machine: UUID) -> Machine:
