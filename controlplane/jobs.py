@@ -9,10 +9,12 @@ from uuid import UUID
 from procrastinate import SyncPsycopgConnector
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 RECONCILE = "reconcile"
 SWEEP = "sweep"
+CHECK = "check"
 
 _deferring = JobManager(SyncPsycopgConnector())
 """Never opened: it only ever speaks on the connection that it is handed."""
@@ -32,3 +34,30 @@ def enqueue(session: Session, resources: Iterable[UUID], trace: str | None = Non
     ]
     if jobs:
         _deferring.batch_defer_jobs(jobs, connection=session.connection().connection.driver_connection)
+
+
+def enqueue_check(session: Session, pool: UUID | None = None, trace: str | None = None) -> int:
+    """Ask a worker to check one pool, or all, for drift; return the job's id. One that waits already serves as well."""
+    wanted = {"pool_id": str(pool) if pool else None}
+    waiting: int | None = session.scalar(_WAITING_CHECK, {"task": CHECK, "pool": wanted["pool_id"]})
+    if waiting is not None:
+        return waiting
+    job = Job(queue=SWEEP, lock=SWEEP, queueing_lock=None, task_name=CHECK, task_kwargs={**wanted, "trace": trace})
+    [made] = _deferring.batch_defer_jobs([job], connection=session.connection().connection.driver_connection)
+    assert made.id is not None  # noqa: S101 - it was just given one
+    return made.id
+
+
+def under_way(session: Session, job: int) -> str | None:
+    """Return `todo` or `doing` for a job that is not over, else None."""
+    status: str | None = session.scalar(_STATUS, {"job": job})
+    return status
+
+
+_WAITING_CHECK = text("""
+    SELECT id FROM procrastinate_jobs
+    WHERE task_name = :task AND status = 'todo' AND args ->> 'pool_id' IS NOT DISTINCT FROM :pool
+    ORDER BY id LIMIT 1
+""")
+
+_STATUS = text("SELECT status::text FROM procrastinate_jobs WHERE id = :job AND status IN ('todo', 'doing')")
