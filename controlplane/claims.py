@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from controlplane.errors import NoAddress, NotFound
-from controlplane.ipam import Block, lowest_free, successor
+from controlplane.errors import AddressTaken, Invalid, NoAddress, NotFound
+from controlplane.ipam import Block, can_give, lowest_free, successor
 from controlplane.models import Claim, Subnet
 
 _AT_ONCE = 256
@@ -31,6 +31,24 @@ def choose(session: Session, wanted: Mapping[UUID, int]) -> dict[UUID, list[str]
     if gone:
         raise NotFound(noun="subnet", name=str(min(gone)))
     return {subnet.id: _lowest(session, subnet, wanted[subnet.id]) for subnet in subnets}
+
+
+def choose_these(session: Session, wanted: Mapping[str, str]) -> list[tuple[UUID, str]]:
+    """Lock the subnets of `wanted` (code -> address) and return (subnet, address) for `take`: addresses that somebody
+    has already in fact. Raises NotFound, AddressTaken, Invalid for one that the subnet cannot give."""
+    statement = select(Subnet).where(Subnet.code.in_(wanted)).order_by(Subnet.id).with_for_update()
+    subnets = session.scalars(statement.execution_options(populate_existing=True)).all()
+    gone = wanted.keys() - {subnet.code for subnet in subnets}
+    if gone:
+        raise NotFound(noun="subnet", name=min(gone))
+    for subnet in subnets:
+        address = wanted[subnet.code]
+        if not can_give(block_of(subnet), address):
+            raise Invalid(field=f"addresses.{subnet.code}", reason=f"{address} is no address that this subnet gives")
+        taken = select(Claim.address).where(Claim.subnet_id == subnet.id, Claim.address == func.inet(address))
+        if session.scalar(taken):
+            raise AddressTaken(address=address, subnet=subnet.code)
+    return [(subnet.id, wanted[subnet.code]) for subnet in subnets]
 
 
 def take(session: Session, rows: Sequence[tuple[UUID, str, UUID]]) -> None:
