@@ -48,8 +48,8 @@ def enqueue_check(session: Session, pool: UUID | None = None, trace: str | None 
     return made.id
 
 
-def under_way(session: Session, job: int) -> str | None:
-    """Return `todo` or `doing` for a job that is not over, else None."""
+def state_of(session: Session, job: int) -> str | None:
+    """Return the state of a job: `todo`, `doing`, `failed`; None once it was done."""
     status: str | None = session.scalar(_STATUS, {"job": job})
     return status
 
@@ -60,4 +60,4 @@ _WAITING_CHECK = text("""
     ORDER BY id LIMIT 1
 """)
 
-_STATUS = text("SELECT status::text FROM procrastinate_jobs WHERE id = :job AND status IN ('todo', 'doing')")
+_STATUS = text("SELECT status::text FROM procrastinate_jobs WHERE id = :job AND status <> 'succeeded'")
