@@ -10,12 +10,12 @@ from controlplane.actor import Actor
 from controlplane.errors import NotFound
 from controlplane.policy import allows
 from controlplane.settings import Settings
-from web.console import overview, sign_in, vms
+from web.console import drifts, overview, sign_in, vms
 from web.language import language
 from web.words import role_word
 
 pages = Blueprint("console", __name__)
-for module in (overview, sign_in, vms):
+for module in (overview, sign_in, vms, drifts):
     module.register(pages)
 
 
@@ -58,6 +58,7 @@ def _navigation() -> list[dict[str, Any]]:
     entries = (
         ("console.home", "resource.read", _("Overview"), "layout-dashboard"),
         ("console.vms", "resource.read", _("Virtual machines"), "server"),
+        ("console.drifts", "drift.read", _("Drift"), "git-compare"),
         ("docs.page", "catalogue.read", _("API"), "code"),
     )
     shown = [

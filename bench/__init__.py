@@ -1,0 +1,1 @@
+"""Measuring what the documents claim; `make bench-sweep` and its like."""
