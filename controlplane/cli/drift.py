@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -78,7 +79,7 @@ def _report(pool: str | None, no_check: bool, timeout: int, form: str, limit: in
         filters = {"open": "true"} | ({"pool": pool} if pool else {})
         with transaction(installation.sessions) as session:
             found = lookups.drifts(session, operator(), Listing(limit, cursor, None, filters))
-            rows = [_row(d) for d in found.items]
+            rows = [_row(d, plain=form == "json") for d in found.items]
             checks = lookups.pool_checks(session, operator())
             unseen = {c.pool.code: c.trouble for c in checks if c.trouble and pool in {None, c.pool.code}}
     if form == "json" or rows or not (trouble or unseen):
@@ -108,16 +109,26 @@ def _check(installation: Installation, pool: str | None, timeout: int) -> str | 
     return f"no answer in {timeout} s: {doing}"
 
 
-def _row(d: Any) -> dict[str, Any]:
+def _row(d: Any, *, plain: bool) -> dict[str, Any]:
     department = d.resource.department.code if d.resource else None
     return {
         "pool": d.pool.code,
         "kind": d.kind,
         "name": d.name,
         "department": department,
-        "differences": "; ".join(f"{f}: {b['wanted']} -> {b['observed']}" for f, b in d.differences.items()),
+        "differences": d.differences if plain else "; ".join(_shown(d.differences)),
         "since": d.first_seen.isoformat(timespec="seconds"),
         "decision": d.decision,
         "machine": d.external_id,
         "id": d.id,
     }
+
+
+def _shown(differences: Mapping[str, Any]) -> Iterator[str]:
+    """Give each difference in words; of what nobody wanted, what there is."""
+    for field, both in differences.items():
+        wanted, observed = both["wanted"], both["observed"]
+        if wanted is not None:
+            yield f"{field}: {wanted} -> {observed}"
+        elif observed is not None:
+            yield f"{field}: {observed}"

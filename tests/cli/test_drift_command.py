@@ -89,7 +89,7 @@ def test_drift_is_looked_for_now_listed_and_ends_with_1(lab: Lab, steppe: Steppe
     assert (result.exit_code, table.exit_code) == (1, 1), result.output
     [row] = listed(result)
     assert (row["pool"], row["kind"], row["name"], row["department"]) == ("hv-01", "different", "web-01", "environment")
-    assert row["differences"] == "power: on -> off"
+    assert row["differences"] == {"power": {"wanted": "on", "observed": "off"}}
     assert "power: on -> off" in table.stdout
 
 
