@@ -89,16 +89,34 @@ def take(session: Session, actor: Actor, pool: Pool, comparison: Comparison) -> 
     findings.close(session, actor, _endings(session, pool.id, comparison, lasting, waited_for))
     looks = [d.resource_id for d in lasting if d.decision == "repair" and d.resource_id not in waited_for]
     jobs.enqueue(session, [resource for resource in looks if resource], actor.trace)
-    checked(session, pool.id, len(comparison.present))
     return Taken(len(looks), opened)
 
 
-def checked(session: Session, pool: UUID, machines: int = 0, trouble: str | None = None) -> None:
-    """Write down that a pool was looked at, or why it could not be."""
-    values = {"at": datetime.now(UTC), "machines": machines, "trouble": trouble}
-    session.execute(
-        insert(PoolCheck).values(pool_id=pool, **values).on_conflict_do_update(index_elements=["pool_id"], set_=values)
-    )
+def pools_with_findings(session: Session) -> set[UUID]:
+    """Return the pools that have an open finding: one that has none and is as recorded needs nothing written."""
+    return set(session.scalars(select(Drift.pool_id).where(Drift.closed_at.is_(None)).distinct()))
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How looking at a pool went: how many machines there are, or why it could not be looked at."""
+
+    pool: UUID
+    machines: int = 0
+    trouble: str | None = None
+
+
+def checked(session: Session, pools: Sequence[Checked]) -> None:
+    """Write down that pools were looked at. One that was removed meanwhile is passed over."""
+    now = datetime.now(UTC)
+    there = set(session.scalars(select(Pool.id).where(Pool.id.in_([c.pool for c in pools]))))
+    rows = [
+        {"pool_id": c.pool, "at": now, "machines": c.machines, "trouble": c.trouble} for c in pools if c.pool in there
+    ]
+    if rows:
+        statement = insert(PoolCheck).values(sorted(rows, key=lambda row: row["pool_id"]))
+        changed = {name: statement.excluded[name] for name in ("at", "machines", "trouble")}
+        session.execute(statement.on_conflict_do_update(index_elements=["pool_id"], set_=changed))
 
 
 def alarm(pool: Pool, opened: Iterable[Drift]) -> None:

@@ -19,6 +19,7 @@ from controlplane.models import Pool
 from controlplane.reconcile import recording
 from controlplane.reconcile.compare import Comparison, compare, unknown
 from controlplane.reconcile.drivers import Drivers
+from controlplane.reconcile.recording import Checked, Taken
 from provisioners.contract import Machine, MachineDriver, Rejected, Unreachable
 
 MAX_CLOSE_LOOKS = 200
@@ -39,47 +40,66 @@ class Swept:
 def sweep(sessions: Sessions, drivers: Drivers, only: UUID | None = None, trace: str | None = None) -> Swept:
     """Record the drift of every pool (or of `only` one) and enqueue looks at what is to be repaired, and at everything
     in transition that no job waits for. A pool that does not answer is passed over, and said so."""
-    actor = system("worker", trace)
     with transaction(sessions) as session:
         forgotten = _in_transition_without_job(session)
         jobs.enqueue(session, forgotten, trace)
         chosen = Pool.id == only if only else true()
         pools = session.scalars(select(Pool).where(chosen).order_by(Pool.code)).all()
+        check = _Check(sessions, drivers, system("worker", trace), recording.pools_with_findings(session))
     swept = Swept(looks=len(forgotten))
+    done: list[Checked] = []
     for pool in pools:
-        trouble = None
-        try:
-            taken = _check(sessions, drivers, actor, pool)
-            swept = replace(swept, looks=swept.looks + taken.looks, opened=swept.opened + len(taken.opened))
-        except (Unreachable, Rejected) as error:
-            log.warning("pool passed over", pool=pool.code, reason=str(error))
-            trouble = str(error)
-        except Exception as error:
-            # A bug that shows with one pool must not leave all the others unlooked at.
-            log.exception("pool passed over", pool=pool.code)
-            trouble = f"an error in Steppe itself: {type(error).__name__}; the worker's log keeps the details"
-        if trouble:
+        taken, checked = _guarded(check, pool)
+        done.append(checked)
+        swept = replace(swept, looks=swept.looks + taken.looks, opened=swept.opened + len(taken.opened))
+        if checked.trouble:
             swept = replace(swept, passed_over=(*swept.passed_over, pool.code))
-            with transaction(sessions) as session:
-                recording.checked(session, pool.id, trouble=trouble)
+    with transaction(sessions) as session:
+        recording.checked(session, done)
     return swept
 
 
-def _check(sessions: Sessions, drivers: Drivers, actor: Actor, pool: Pool) -> recording.Taken:
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What checking each pool needs. `with_findings`: the pools that had open ones when the sweep began."""
+
+    sessions: Sessions
+    drivers: Drivers
+    actor: Actor
+    with_findings: set[UUID]
+
+
+def _guarded(check: _Check, pool: Pool) -> tuple[Taken, Checked]:
+    try:
+        return _check(check, pool)
+    except (Unreachable, Rejected) as error:
+        log.warning("pool passed over", pool=pool.code, reason=str(error))
+        return Taken(), Checked(pool.id, trouble=str(error))
+    except Exception as error:
+        # A bug that shows with one pool must not leave all the others unlooked at.
+        log.exception("pool passed over", pool=pool.code)
+        trouble = f"an error in Steppe itself: {type(error).__name__}; the worker's log keeps the details"
+        return Taken(), Checked(pool.id, trouble=trouble)
+
+
+def _check(check: _Check, pool: Pool) -> tuple[Taken, Checked]:
     """The record is read first: what is made while the pool is observed is then unknown at worst, and that is looked
     up again before it is told."""
-    with transaction(sessions) as session:
+    with transaction(check.sessions) as session:
         recorded = recording.recorded(session, pool.id)
-    driver = drivers.of(pool.id, pool.driver, pool.connection)
+    driver = check.drivers.of(pool.id, pool.driver, pool.connection)
     comparison = compare(recorded, {machine.id: machine for machine in driver.discover()})
+    checked = Checked(pool.id, len(comparison.present))
+    if not comparison.seen and pool.id not in check.with_findings:
+        return Taken(), checked
     if any(seen.resource is None for seen in comparison.seen):
-        with transaction(sessions) as session:
+        with transaction(check.sessions) as session:
             strangers = recording.strangers(session, pool.id, comparison.seen)
         comparison = _looked_at_closely(driver, comparison, strangers)
-    with transaction(sessions) as session:
-        taken = recording.take(session, actor, pool, comparison)
+    with transaction(check.sessions) as session:
+        taken = recording.take(session, check.actor, pool, comparison)
     recording.alarm(pool, taken.opened)
-    return taken
+    return taken, checked
 
 
 def _looked_at_closely(driver: MachineDriver, comparison: Comparison, strangers: set[UUID]) -> Comparison:
