@@ -8,11 +8,13 @@ STAMPS := $(VENV)/.stamps
 BIN := $(VENV)/bin
 CENTRE ?= inner-mongolia
 PYTEST_ARGS ?= -n 2
+SCALE ?= 20
+IDLE ?= 60
 LOCK_ARGS ?=
 BABEL := $(BIN)/python -m babel.messages.frontend --quiet
 CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
 
-.PHONY: help setup run test test-debian-postgres chaos screenshots lint translations lock clean
+.PHONY: help setup run test test-debian-postgres chaos screenshots bench-sweep lint translations lock clean
 
 help: ## Show what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +35,9 @@ chaos: setup ## Kill every part at every step, about 120 times, and see that not
 
 screenshots: setup ## Take the pictures of docs/console.md anew (needs chromium)
 	@$(BIN)/pytest tests/browser/screenshots.py
+
+bench-sweep: setup ## How long a sweep over 5,840 VMs takes, and what an idle worker costs (SCALE=20 IDLE=60)
+	$(BIN)/python -m bench.sweep --scale $(SCALE) --idle $(IDLE)
 
 lint: setup ## Style, types and import contracts
 	$(BIN)/ruff check .

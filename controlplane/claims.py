@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Cursor
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from controlplane.errors import NoAddress, NotFound
-from controlplane.ipam import Block, lowest_free, successor
+from controlplane.errors import AddressTaken, Invalid, NoAddress, NotFound
+from controlplane.ipam import Block, can_give, lowest_free, successor
 from controlplane.models import Claim, Subnet
 from quotas import wire
 
@@ -59,6 +59,30 @@ def taking(rows: Sequence[tuple[UUID, str, UUID]]) -> wire.Write:
     claimed = [{"subnet": subnet, "address": address, "resource": resource} for subnet, address, resource in rows]
     onward = [{"subnet": subnet, "first_free": successor(address)} for subnet, address in last.items()]
     return wire.Write(_TAKEN, {"claimed": wire.rows(claimed), "onward": wire.rows(onward)})
+
+
+def choose_these(session: Session, wanted: Mapping[str, str]) -> list[tuple[UUID, str]]:
+    """Lock the subnets of `wanted` (code -> address) and return (subnet, address) for `take`: addresses that somebody
+    has already in fact. Raises NotFound, AddressTaken, Invalid for one that the subnet cannot give."""
+    statement = select(Subnet).where(Subnet.code.in_(wanted)).order_by(Subnet.id).with_for_update()
+    subnets = session.scalars(statement.execution_options(populate_existing=True)).all()
+    gone = wanted.keys() - {subnet.code for subnet in subnets}
+    if gone:
+        raise NotFound(noun="subnet", name=min(gone))
+    for subnet in subnets:
+        address = wanted[subnet.code]
+        if not can_give(block_of(subnet), address):
+            raise Invalid(field=f"addresses.{subnet.code}", reason=f"{address} is no address that this subnet gives")
+        taken = select(Claim.address).where(Claim.subnet_id == subnet.id, Claim.address == func.inet(address))
+        if session.scalar(taken):
+            raise AddressTaken(address=address, subnet=subnet.code)
+    return [(subnet.id, wanted[subnet.code]) for subnet in subnets]
+
+
+def take(session: Session, rows: Sequence[tuple[UUID, str, UUID]]) -> None:
+    """Write down claims: (subnet, address, resource), of addresses that `choose_these` returned in this transaction."""
+    if rows:
+        session.execute(insert(Claim), [{"subnet_id": s, "address": a, "resource_id": r} for s, a, r in rows])
 
 
 def release(session: Session, resource: UUID) -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from controlplane import lifecycle, schema
 from controlplane.bootstrap import Installation
-from controlplane.models import Pool, Resource
+from controlplane.models import Drift, Pool, PoolCheck, Resource
 from quotas.verify import verify
 
 Verdict = Literal["good", "warning", "bad"]
@@ -101,6 +101,19 @@ def _resources(session: Session) -> _Answer:
     return "good", shown, ""
 
 
+def _drift(session: Session) -> _Answer:
+    found = session.scalar(select(func.count()).where(Drift.closed_at.is_(None)))
+    unseen = session.scalars(
+        select(Pool.code).join(PoolCheck).where(PoolCheck.trouble.is_not(None)).order_by(Pool.code).limit(10)
+    ).all()
+    shown = f"{found} machines are not as recorded"
+    if unseen:
+        return "warning", f"{shown}; could not look at {', '.join(unseen)}", "`steppe drift` says why"
+    if found:
+        return "warning", shown, "`steppe drift` lists them; decide by `steppe drift repair|accept|adopt`"
+    return "good", "every machine is as recorded", ""
+
+
 def _pools(session: Session) -> _Answer:
     pools, accepting = session.execute(select(func.count(), func.count().filter(Pool.accepting))).one()
     if not pools:
@@ -127,5 +140,6 @@ _CHECKS: dict[str, Callable[[Session], _Answer]] = {
     "jobs": _jobs,
     "pools": _pools,
     "resources": _resources,
+    "drift": _drift,
     "ledger": _ledger,
 }

@@ -108,6 +108,55 @@ class NoAddress(Refusal):
         return {"subnet": self.values["subnet"], "free": self.values["free"], "asked": self.values["asked"]}
 
 
+class AddressTaken(Refusal):
+    """Address {address} of subnet {subnet!r} is used already; find out by whom before you give it twice."""
+
+    code = "address_taken"
+
+
+class NotItsDisk(Refusal):
+    """{name!r} was adopted: Steppe did not make its disks and changes none of them. Ask for a new one and move over."""
+
+    code = "vm.adopted"
+
+
+class DriftOver(Refusal):
+    """This drift is over: it was {outcome} before you decided."""
+
+    code = "drift.over"
+
+
+class NotOurs(Refusal):
+    """{name!r} was not made by Steppe, which never deletes such a machine: adopt it, or remove it on the hypervisor."""
+
+    code = "drift.not_ours"
+
+
+class LivesElsewhere(Refusal):
+    """{name!r} is recorded in pool {pool!r} and was found in another too: remove the wrong one on its hypervisor."""
+
+    code = "drift.elsewhere"
+
+
+class WasOurs(Refusal):
+    """{name!r} was deleted here and has come back; its id is used up. Repair removes it. To keep it, give it another
+    UUID on the hypervisor and adopt that."""
+
+    code = "drift.was_ours"
+
+
+class NothingToAdopt(Refusal):
+    """{name!r} is recorded or not there as a whole: only a machine that Steppe never made can be adopted."""
+
+    code = "drift.nothing_to_adopt"
+
+
+class NothingToAccept(Refusal):
+    """What was found of {name!r} cannot become its record: repair it, or adopt it if it has none."""
+
+    code = "drift.nothing_to_accept"
+
+
 @dataclass(frozen=True, slots=True)
 class NamedShortage:
     """A shortage with the name of the owner of the limit, as its reader knows it."""

@@ -46,6 +46,16 @@ def size(block: Block) -> int:
     return sum(last - first + 1 for first, last in usable(block))
 
 
+def can_give(block: Block, address: str) -> bool:
+    """Tell whether `address` is one that the subnet may give; what is no address is none."""
+    try:
+        plain = IPAddress(address)
+    except (AddrFormatError, ValueError):
+        return False
+    same_family = int(plain.version) == version(block.cidr)
+    return same_family and any(first <= int(plain) <= last for first, last in usable(block))
+
+
 def lowest_free(
     block: Block, taken: Iterable[str], count: int, start: str | None = None, end: str | None = None
 ) -> list[str]:

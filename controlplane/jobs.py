@@ -6,12 +6,14 @@ A job says only *look at this resource*; `lock` lets one worker at a time look.
 from collections.abc import Iterable
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from quotas import wire
 
 RECONCILE = "reconcile"
 SWEEP = "sweep"
+CHECK = "check"
 
 
 def enqueue(session: Session, resources: Iterable[UUID], trace: str | None = None) -> None:
@@ -26,6 +28,22 @@ def enqueuing(resources: Iterable[UUID], trace: str | None = None) -> wire.Write
     return wire.Write((), {"task": RECONCILE, "looks": wire.ids(resources), "job_trace": trace}, (_DEFER,))
 
 
+def enqueue_check(session: Session, pool: UUID | None = None, trace: str | None = None) -> int:
+    """Ask a worker to check one pool, or all, for drift; return the job's id. One that waits already serves as well."""
+    wanted = {"task": CHECK, "pool": str(pool) if pool else None}
+    waiting: int | None = session.scalar(_WAITING_CHECK, wanted)
+    if waiting is not None:
+        return waiting
+    [(made,)] = wire.run(session, _DEFER_CHECK, {**wanted, "queue": SWEEP, "trace": trace})
+    return int(made)
+
+
+def state_of(session: Session, job: int) -> str | None:
+    """Return the state of a job: `todo`, `doing`, `failed`; None once it was done."""
+    status: str | None = session.scalar(_STATUS, {"job": job})
+    return status
+
+
 # procrastinate's own function, whose name carries its version; its Python wrapper waits for the answer, which would
 # make every ask wait once more.
 _DEFER = """
@@ -36,3 +54,19 @@ _DEFER = """
         FROM unnest(%(looks)s::text[]) WITH ORDINALITY asked(resource, place) ORDER BY place
     ))
 """
+
+_DEFER_CHECK = """
+    SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[
+        ROW(%(queue)s::text, %(task)s, 0, %(queue)s::text, NULL,
+            jsonb_build_object('pool_id', %(pool)s::text, 'trace', %(trace)s::text),
+            NULL)::procrastinate_job_to_defer_v1
+    ]))
+"""
+
+_WAITING_CHECK = text("""
+    SELECT id FROM procrastinate_jobs
+    WHERE task_name = :task AND status = 'todo' AND args ->> 'pool_id' IS NOT DISTINCT FROM :pool
+    ORDER BY id LIMIT 1
+""")
+
+_STATUS = text("SELECT status::text FROM procrastinate_jobs WHERE id = :job AND status <> 'succeeded'")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, String, cast, func, or_, select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from controlplane import ipam
 from controlplane.actor import Actor
@@ -19,9 +19,11 @@ from controlplane.models import (
     AuditEvent,
     Claim,
     Department,
+    Drift,
     Flavor,
     Image,
     Pool,
+    PoolCheck,
     Request,
     Resource,
     Site,
@@ -164,6 +166,35 @@ def site_for(session: Session, actor: Actor, ref: str | UUID, action: str = "cat
     return _one(session, Site, "site", ref)
 
 
+def drift_for(session: Session, actor: Actor, ref: str | UUID, action: str = "drift.read") -> Drift:
+    """Return a finding by id. Raises Forbidden, NotFound."""
+    authorize(actor, action)
+    statement = select(Drift).where(Drift.id == _uuid(ref, "drift")).options(*_DRIFT_PARTS)
+    drift: Drift | None = session.scalar(statement)
+    if drift is None:
+        raise NotFound(noun="drift", name=str(ref))
+    return drift
+
+
+def may_decide_drift(actor: Actor) -> None:
+    """Raise Forbidden unless the actor may decide on the drift of the whole centre."""
+    authorize(actor, "drift.decide")
+
+
+def drifts(session: Session, actor: Actor, listing: Listing) -> Page[Drift]:
+    """List findings; filters: pool, kind, open."""
+    authorize(actor, "drift.read")
+    statement = _filtered(select(Drift), listing.filters, _DRIFT_FILTERS).options(*_DRIFT_PARTS)
+    return paginate(session, statement, _order(Drift, "first_seen", default="-first_seen"), listing)
+
+
+def pool_checks(session: Session, actor: Actor) -> Sequence[PoolCheck]:
+    """Return when each pool was last looked at for drift, by the pool's code."""
+    authorize(actor, "drift.read")
+    statement = select(PoolCheck).join(Pool).options(contains_eager(PoolCheck.pool)).order_by(Pool.code)
+    return session.scalars(statement.limit(_MOST_POOLS)).all()
+
+
 def departments(session: Session, actor: Actor, listing: Listing) -> Page[Department]:
     """List departments; filters: q, parent, site."""
     authorize(actor, "department.read")
@@ -294,6 +325,12 @@ _RESOURCE_PARTS = (
 )
 
 
+_DRIFT_PARTS = (
+    joinedload(Drift.pool),
+    joinedload(Drift.resource).options(joinedload(Resource.department), joinedload(Resource.pool)),
+)
+_MOST_POOLS = 2000
+
 _ASKING_BY_ID = """
     SELECT id, code, lineage, now() FROM departments WHERE id = %(ref)s AND deleted_at IS NULL FOR KEY SHARE
 """
@@ -374,6 +411,12 @@ _DEPARTMENT_FILTERS: dict[str, Filter] = {
     "q": lambda v: or_(_contains(Department.code, v), _contains(Department.name, v), _contains(Department.name_en, v)),
     "parent": lambda v: Department.parent_id.in_(_department_ids(v)),
     "site": lambda v: Department.site_id.in_(_ids(Site, v)),
+}
+
+_DRIFT_FILTERS: dict[str, Filter] = {
+    "pool": lambda v: Drift.pool_id.in_(_ids(Pool, v)),
+    "kind": lambda v: Drift.kind == v,
+    "open": lambda v: Drift.closed_at.is_(None) if v == "true" else Drift.closed_at.is_not(None),
 }
 
 _SYSTEM_FILTERS: dict[str, Filter] = {

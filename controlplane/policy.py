@@ -23,6 +23,8 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "quota.write": _ADMIN,
     "pool.read": frozenset({"system_admin", "auditor"}),
     "pool.write": _ADMIN,
+    "drift.read": frozenset({"system_admin", "auditor"}),
+    "drift.decide": _ADMIN,
     "resource.read": _EVERYONE,
     "resource.create": _TENANT,
     "resource.change": _TENANT,

@@ -3,6 +3,7 @@
 Heartbeats and retries are procrastinate's, and so is knowing whose worker died; what becomes of its jobs is said here.
 """
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -77,9 +78,16 @@ def make_app(installation: Installation, drivers: Drivers) -> App:
     @app.periodic(cron=f"*/{settings.sweep_minutes} * * * *")
     @app.task(name=jobs.SWEEP, queue=jobs.SWEEP, lock=jobs.SWEEP, queueing_lock=jobs.SWEEP)
     def sweep_all(timestamp: int) -> int:
-        found = sweep(sessions, drivers)
-        log.info("swept", found=found, timestamp=timestamp)
-        return found
+        swept = sweep(sessions, drivers)
+        log.info("swept", **asdict(swept), timestamp=timestamp)
+        return swept.looks
+
+    @app.task(name=jobs.CHECK, queue=jobs.SWEEP, lock=jobs.SWEEP)
+    def check(pool_id: str | None = None, trace: str | None = None) -> int:
+        with structlog.contextvars.bound_contextvars(trace=trace):
+            swept = sweep(sessions, drivers, UUID(pool_id) if pool_id else None, trace)
+            log.info("checked for drift", **asdict(swept), pool=pool_id)
+            return swept.opened
 
     @app.periodic(cron=f"* * * * * */{_lookout(settings)}")
     @app.task(name="resume_stalled", queue=jobs.SWEEP, queueing_lock="resume_stalled", pass_context=True)

@@ -53,7 +53,8 @@ class MachineSpec:
     """A virtual machine as it is wanted. Memory in MiB, disk in GiB.
 
     `boots` and `builds` count the reboots and rebuilds that were asked for: a driver that finds a lower number on
-    the machine reboots or rebuilds it and writes the number down, so a repeat is harmless.
+    the machine reboots or rebuilds it and writes the number down, so a repeat is harmless. `adopted`: somebody else
+    made the machine and its disks, which are never made, replaced, resized or deleted on an order (Rejected).
     """
 
     id: UUID
@@ -72,12 +73,14 @@ class MachineSpec:
     power: Power = "on"
     boots: int = 0
     builds: int = 0
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
     """A virtual machine as it was found. `complete` is false where only remains of it exist (a volume without a
-    machine): creating it again finishes it, deleting it clears them away."""
+    machine): creating it again finishes it, deleting it clears them away. `adopted` is true once an adoption is
+    written down on it."""
 
     id: UUID
     name: str
@@ -92,6 +95,7 @@ class Machine:
     department: str | None = None
     system: str | None = None
     complete: bool = True
+    adopted: bool = False
 
 
 class MachineDriver(Protocol):
@@ -119,11 +123,19 @@ class MachineDriver(Protocol):
         """Replace the disk of a machine that is off by a fresh one of `spec.image` and `spec.disk_gib`; record
         `spec.builds`. Raises Missing."""
 
-    def delete(self, machine: UUID) -> None:
-        """Remove the machine and all its volumes. Raises Missing where nothing of it exists."""
+    def adopt(self, spec: MachineSpec) -> None:
+        """Write down on a machine that somebody else made that it is the spec's from now on, and touch nothing else.
+        Raises Missing."""
+
+    def delete(self, machine: UUID) -> tuple[str, ...]:
+        """Remove the machine and all its volumes; return the disks that were left because we never made them.
+        Raises Missing where nothing of it exists."""
 
     def discover(self) -> list[Machine]:
-        """Return every machine of the pool, also those that Steppe never made."""
+        """Return every machine of the pool, also those that Steppe never made. A machine costs one call at most."""
+
+    def inspect(self, machine: UUID) -> Machine | None:
+        """Return one machine, also one that Steppe never made, with its whole disk: what `discover` cannot afford."""
 
     def close(self) -> None:
         """Let go of the connection; what exists in the pool stays."""

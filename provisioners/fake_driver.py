@@ -16,7 +16,9 @@ from uuid import UUID
 
 from provisioners.contract import Machine, MachineSpec, Missing, Power, Rejected
 
-Step = Literal["observe", "create", "start", "stop", "reboot", "resize", "rebuild", "delete", "discover"]
+Step = Literal[
+    "observe", "create", "start", "stop", "reboot", "resize", "rebuild", "adopt", "delete", "discover", "inspect"
+]
 Moment = Literal["before", "half_way", "after"]
 
 
@@ -71,6 +73,7 @@ class FakeDriver:
     def create(self, spec: MachineSpec) -> None:
         with self._call("create", spec.id) as fault:
             found = self._node.machines.get(spec.id)
+            _must_be_ours(spec, found)
             if found is None:
                 self.put(_remains(spec.id, spec.name))
             fault.at("half_way")
@@ -101,6 +104,8 @@ class FakeDriver:
                 _must_be_off(found)
             if spec.disk_gib < found.disk_gib:
                 raise Rejected("fake.disk_shrinks", f"the disk has {found.disk_gib} GiB, {spec.disk_gib} were asked")
+            if spec.disk_gib > found.disk_gib:
+                _disk_must_be_ours(found)
             self.put(replace(found, disk_gib=spec.disk_gib))
             fault.at("half_way")
             self.put(replace(found, **size, **_label(spec)))
@@ -111,18 +116,30 @@ class FakeDriver:
             fresh: dict[str, Any] = {}
             if found.builds < spec.builds:
                 _must_be_off(found)
+                _disk_must_be_ours(found)
                 self.put(replace(found, complete=False))
                 fault.at("half_way")
                 fresh = {"image": spec.image, "disk_gib": spec.disk_gib, "builds": spec.builds, "complete": True}
             self.put(replace(found, **fresh, **_label(spec)))
 
-    def delete(self, machine: UUID) -> None:
+    def adopt(self, spec: MachineSpec) -> None:
+        with self._call("adopt", spec.id):
+            size: dict[str, Any] = {"disk_gib": spec.disk_gib, "boots": spec.boots, "builds": spec.builds}
+            self.put(replace(self._find(spec.id), adopted=True, **size, **_label(spec)))
+
+    def delete(self, machine: UUID) -> tuple[str, ...]:
         with self._call("delete", machine) as fault:
-            if machine not in self._node.machines:
+            found = self._node.machines.get(machine)
+            if found is None:
                 raise Missing(f"no machine {machine}")
-            self.put(replace(self._node.machines[machine], power="off", complete=False))
+            self.put(replace(found, power="off", complete=False))
             fault.at("half_way")
             del self._node.machines[machine]
+            return (f"disk of {found.name}",) if found.adopted else ()
+
+    def inspect(self, machine: UUID) -> Machine | None:
+        with self._call("inspect", machine):
+            return self._node.machines.get(machine)
 
     def discover(self) -> list[Machine]:
         with self._call("discover", None):
@@ -183,6 +200,16 @@ def _label(spec: MachineSpec) -> dict[str, Any]:
         "department": spec.department,
         "system": spec.system,
     }
+
+
+def _must_be_ours(spec: MachineSpec, found: Machine | None) -> None:
+    if spec.adopted and found is None:
+        raise Rejected("fake.adopted", f"{spec.name} was adopted: there is no image to make it from")
+
+
+def _disk_must_be_ours(found: Machine) -> None:
+    if found.adopted:
+        raise Rejected("fake.adopted", f"{found.name} was adopted: its disk is not ours")
 
 
 def _must_be_off(found: Machine) -> None:

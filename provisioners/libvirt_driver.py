@@ -21,12 +21,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from provisioners import libvirt_xml as xml
 from provisioners.contract import Machine, MachineSpec, Missing, Power, Rejected
 from provisioners.libvirt_link import Link
-from provisioners.libvirt_look import FEW, Hands, find, list_all, look_up, machine_of, machines, owners
+from provisioners.libvirt_look import (
+    FEW,
+    Hands,
+    disks_not_ours,
+    find,
+    list_all,
+    look_up,
+    machine_of,
+    machines,
+    owners,
+    whole,
+)
 from provisioners.libvirt_node import NodeFiles, NodeShape, with_power
 from provisioners.libvirt_volumes import Volumes
 
 _LOCKS = 64
 _NAME = "^[^/\x00-\x1f]+$"
+_KEEP_FIRMWARE = libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
 _UNDEFINE = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
 
 
@@ -81,15 +93,21 @@ class LibvirtDriver:
             found = {machine: xml.remains(machine) for machine in owners(volumes)}
             return list((found | {m.id: m for m in machines(domains, volumes)}).values())
 
+    def inspect(self, machine: UUID) -> Machine | None:
+        with self._hands() as hands:
+            return whole(hands, machine)
+
     def create(self, spec: MachineSpec) -> None:
         with self._changing(spec.id) as hands:
             domain = find(hands, spec.id)
+            if spec.adopted:
+                _must_be_there(domain, spec)
             if domain is None:
                 disk, seed = hands.volumes.disk(spec), hands.volumes.seed(spec)
                 around = xml.Surroundings(self._domain_type, disk, seed, self._settings.network)
                 domain = hands.connection.defineXML(xml.domain_xml(spec, around))
             else:
-                _write_down(domain, spec, **_complete(hands, spec))
+                _write_down(domain, spec, **({} if spec.adopted else _complete(hands, spec)))
             self._set_power(domain, spec.power)
 
     def start(self, spec: MachineSpec) -> None:
@@ -117,7 +135,10 @@ class LibvirtDriver:
                 _write_down(domain, spec)
                 return
             _must_be_off(domain)
-            hands.volumes.grow(spec)
+            if not spec.adopted:
+                hands.volumes.grow(spec)
+            elif spec.disk_gib != found.disk_gib:
+                raise _not_our_disk(spec)
             label = _merged(spec, found, disk_gib=spec.disk_gib)
             hands.connection.defineXML(xml.resized_xml(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), label))
 
@@ -127,20 +148,28 @@ class LibvirtDriver:
                 _write_down(domain, spec)
                 return
             _must_be_off(domain)
+            if spec.adopted:
+                raise _not_our_disk(spec)
             hands.volumes.fresh_disk(spec)
             hands.volumes.seed(spec)
             _write_down(domain, spec, builds=spec.builds, image=spec.image, disk_gib=spec.disk_gib)
 
-    def delete(self, machine: UUID) -> None:
+    def adopt(self, spec: MachineSpec) -> None:
+        with self._ordering(spec) as (_hands, domain, _found):
+            _write_down(domain, spec, boots=spec.boots, builds=spec.builds, image=spec.image, disk_gib=spec.disk_gib)
+
+    def delete(self, machine: UUID) -> tuple[str, ...]:
         with self._changing(machine) as hands:
             domain = find(hands, machine)
             if domain is not None and domain.isActive():
                 _settle(domain, domain.destroy, active=False)
+            left = disks_not_ours(domain) if domain is not None else ()
             cleared = hands.volumes.clear(machine)
             if domain is not None:
-                domain.undefineFlags(_UNDEFINE)
+                domain.undefineFlags(_UNDEFINE | (_KEEP_FIRMWARE if left and self._node is None else 0))
             elif not cleared:
                 raise Missing(f"no machine {machine}")
+            return left
 
     def close(self) -> None:
         self._link.close()
@@ -243,6 +272,16 @@ def _wait_until_off(domain: libvirt.virDomain, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while domain.isActive() and time.monotonic() < deadline:
         time.sleep(0.2)
+
+
+def _must_be_there(domain: libvirt.virDomain | None, spec: MachineSpec) -> None:
+    if domain is None:
+        detail = f"{spec.name} was adopted: there is no image to make it from; restore it, or delete its record"
+        raise Rejected("libvirt.adopted", detail)
+
+
+def _not_our_disk(spec: MachineSpec) -> Rejected:
+    return Rejected("libvirt.adopted", f"{spec.name} was adopted: its disks are not ours to change")
 
 
 def _must_be_off(domain: libvirt.virDomain) -> None:

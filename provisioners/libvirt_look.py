@@ -5,13 +5,14 @@ the hypervisor is, and all at once, whose number of calls does not depend on how
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import libvirt
 
 from provisioners import libvirt_xml as xml
 from provisioners.contract import Machine, Power
+from provisioners.libvirt_link import is_lost
 from provisioners.libvirt_volumes import Volumes
 
 # Up to here, looking each machine up costs less than listing all that a full hypervisor has.
@@ -70,3 +71,34 @@ def machine_of(domain: libvirt.virDomain, volumes: Collection[str]) -> Machine:
     complete = xml.disk_volume(machine) in volumes and xml.seed_volume(machine) in volumes
     power: Power = "off" if domain.ID() == -1 else "on"
     return xml.machine(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), power, complete)
+
+
+def whole(hands: Hands, machine: UUID) -> Machine | None:
+    """Return one machine with the size of its disks, whoever made them; some calls per disk."""
+    _, volumes = look_up(hands, {machine})
+    domain = find(hands, machine)
+    if domain is None:
+        return xml.remains(machine) if volumes else None
+    found = machine_of(domain, volumes)
+    if found.disk_gib:
+        return found
+    paths = xml.disk_paths(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    sizes = [hands.volumes.size_at(path) or _size_of(domain, path) for path in paths]
+    return replace(found, disk_gib=sum(-(-size // xml.GIB) for size in sizes))
+
+
+def _size_of(domain: libvirt.virDomain, path: str) -> int:
+    """Return the bytes of a disk that lies in no storage pool, 0 where the hypervisor cannot tell."""
+    try:
+        return int(domain.blockInfo(path)[0])
+    except libvirt.libvirtError as error:
+        if is_lost(error):
+            raise
+        return 0
+
+
+def disks_not_ours(domain: libvirt.virDomain) -> tuple[str, ...]:
+    """Return the paths of a domain's disks that are not the volumes which we would have made for it."""
+    machine = UUID(bytes=domain.UUID())
+    paths = xml.disk_paths(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    return tuple(path for path in paths if xml.volume_owner(path.rpartition("/")[2]) != machine)

@@ -35,6 +35,15 @@ class Volumes:
     def names(self) -> set[str]:
         return set(self._pool.listVolumes())
 
+    def size_at(self, path: str) -> int:
+        """Return the bytes of the volume at a path of the hypervisor, whoever made it; 0 where no pool has it."""
+        try:
+            return int(self._connection.storageVolLookupByPath(path).info()[1])
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
+                raise
+            return 0
+
     def disk(self, spec: MachineSpec) -> str:
         """Return the path of the machine's disk, making it where it is absent and growing it where it is too small.
 

@@ -7,7 +7,8 @@ named from its id, so a repeated order finds what the last try made, and remains
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from provisioners.contract import Machine, MachineSpec, Nic, Power, Rejected
 NAMESPACE = "urn:steppe:machine:1"
 PREFIX = "steppe"
 GIB = 1024**3
+_REMEMBERED = 8192
 
 E = ElementMaker()
 _LABEL = ElementMaker(namespace=NAMESPACE, nsmap={PREFIX: NAMESPACE})
@@ -174,7 +176,8 @@ def _facts(spec: MachineSpec) -> dict[str, str]:
         "builds": spec.builds,
         "disk_gib": spec.disk_gib,
     }
-    return {**texts, **{key: str(number) for key, number in numbers.items()}}
+    adopted = {"adopted": "yes"} if spec.adopted else {}
+    return {**texts, **{key: str(number) for key, number in numbers.items()}, **adopted}
 
 
 def resized_xml(domain: str, spec: MachineSpec) -> str:
@@ -200,14 +203,26 @@ def machine(domain: str, power: Power, complete: bool) -> Machine:
     """Return the machine that the definition `domain` describes.
 
     One without our label is somebody else's: it goes by its domain name and its disk and image are unknown (0, "").
+    One that was adopted has whatever disks it had, so `complete` says nothing of it.
+    """
+    found = _described(domain)
+    return replace(found, power=power, complete=complete or found.complete)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _described(domain: str) -> Machine:
+    """The same definitions are read at every sweep: reading them anew is most of what a sweep would cost.
+
+    Power is not in a definition; `complete` is true where the volumes that we would have made do not matter.
     """
     root = etree.fromstring(domain)
     label = root.find(f"metadata/{{{NAMESPACE}}}machine")
     found: Mapping[str, str] = {} if label is None else {str(k): str(v) for k, v in label.attrib.items()}
+    adopted = found.get("adopted") == "yes"
     return Machine(
         id=UUID(root.findtext("uuid", "")),
         name=found.get("name") or str(root.findtext("name", "")),
-        power=power,
+        power="off",
         vcpu=int(root.findtext("vcpu", "0")),
         memory_mib=int(root.findtext("memory", "0")) // 1024,
         disk_gib=int(found.get("disk_gib", "0")),
@@ -217,8 +232,16 @@ def machine(domain: str, power: Power, complete: bool) -> Machine:
         builds=int(found.get("builds", "0")),
         department=found.get("department"),
         system=found.get("system"),
-        complete=complete or label is None,
+        complete=adopted or label is None,
+        adopted=adopted,
     )
+
+
+def disk_paths(domain: str) -> tuple[str, ...]:
+    """Return the files and devices that the definition `domain` has as disks, in its order, without its drives."""
+    disks = [d for d in etree.fromstring(domain).iterfind("devices/disk") if d.get("device", "disk") == "disk"]
+    sources = [source for disk in disks if (source := disk.find("source")) is not None]
+    return tuple(str(path) for source in sources if (path := source.get("file") or source.get("dev")))
 
 
 def remains(machine: UUID) -> Machine:

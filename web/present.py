@@ -75,7 +75,7 @@ def pool(p: Record) -> dict[str, Any]:
     capacity = {
         c.resource_class: {"total": c.total, "reserved": c.reserved, "ratio": float(c.ratio)} for c in p.capacity
     }
-    fields = _fields(p, "code", "name", "kind", "mlps_level", "driver", "accepting")
+    fields = _fields(p, "code", "name", "kind", "mlps_level", "driver", "accepting", "drift_policy")
     return {**_recorded(p), **fields, "site": p.site.code, "capacity": capacity}
 
 
@@ -136,6 +136,26 @@ def asked(r: Record, progress: Mapping[str, int]) -> dict[str, Any]:
         "asked_by": r.asked_by_name,
         "progress": dict(progress),
     }
+
+
+def drift(d: Record) -> dict[str, Any]:
+    """A finding: `resource` is the record that it is about, None for a machine that nobody recorded."""
+    return {
+        **_fields(d, "version", "kind", "name", "differences", "generation", "outcome"),
+        "id": str(d.id),
+        "machine": str(d.external_id),
+        "pool": d.pool.code,
+        "resource": str(d.resource_id) if d.resource_id else None,
+        "department": d.resource.department.code if d.resource else None,
+        "first_seen": stamp(d.first_seen),
+        "last_seen": stamp(d.last_seen),
+        "closed_at": stamp(d.closed_at),
+        "decision": {"what": d.decision, "by": d.decided_by_name, "at": stamp(d.decided_at)} if d.decision else None,
+    }
+
+
+def check(c: Record) -> dict[str, Any]:
+    return {"pool": c.pool.code, "at": stamp(c.at), **_fields(c, "machines", "trouble")}
 
 
 def token(t: Record) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from controlplane.kinds.vm import Code, DiskGib, MemoryMib, Vcpu, VmRebuild, VmSize, VmSpec
+from controlplane.kinds.vm_found import VmAdoption
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Level = Annotated[int, Field(ge=1, le=4, description="MLPS level")]
@@ -113,6 +114,19 @@ class PoolQuery(Strict):
     sort: str | None = None
     kind: str | None = None
     site: str | None = None
+
+
+class DriftQuery(Strict):
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = None
+    sort: str | None = None
+    pool: str | None = None
+    kind: Literal["missing", "unknown", "different"] | None = None
+    open: Literal["true", "false"] | None = Field(None, description="only what is not over, or only what is")
+
+
+class CheckBody(Strict):
+    pool: str | None = Field(None, description="id or code; all pools where it is left out")
 
 
 class InstantQuery(Strict):
@@ -237,6 +251,7 @@ class PoolBody(Strict):
 class PoolChange(Change):
     name: Text | None = None
     accepting: bool | None = None
+    drift_policy: Literal["repair", "report"] | None = None
     connection: dict[str, Any] | None = None
     capacity: dict[str, CapacityBody] | None = None
 
@@ -268,4 +283,4 @@ class TokenBody(Strict):
     expires_at: Instant | None = None
 
 
-__all__ = ["VmRebuild", "VmSize", "VmSpec"]
+__all__ = ["VmAdoption", "VmRebuild", "VmSize", "VmSpec"]

@@ -101,3 +101,37 @@ class Vms(Answer):
 
     request: UUID
     vms: list[Vm]
+
+
+class Drift(Answer):
+    """A finding: a machine that is not as it is recorded."""
+
+    id: UUID
+    version: int
+    kind: Literal["missing", "unknown", "different"]
+    name: str
+    machine: UUID = Field(description="its own id in the pool")
+    pool: str
+    resource: UUID | None = Field(description="null: Steppe never made it")
+    department: str | None
+    differences: dict[str, Any] = Field(description="wanted and observed, by field")
+    first_seen: AwareDatetime
+    last_seen: AwareDatetime
+    closed_at: AwareDatetime | None
+    outcome: Literal["repaired", "accepted", "adopted", "removed", "vanished"] | None
+    decision: dict[str, Any] | None = Field(description="what was decided, by whom, when")
+
+
+class DriftPage(BaseModel):
+    """One page of a list of findings."""
+
+    items: list[Drift]
+    next: str | None = Field(description="cursor of the next page")
+    previous: str | None = Field(description="cursor of the page before")
+
+
+class Checking(Answer):
+    """A check that a worker will do."""
+
+    job: int
+    pool: str | None

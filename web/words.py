@@ -11,6 +11,7 @@ from web.language import language
 
 GIB = 1024
 _MANY = 10_000
+DRIFT_OUTCOMES = ("repaired", "accepted", "adopted", "removed", "vanished")
 _LARGER = {"MiB": "GiB", "GiB": "TiB"}
 
 
@@ -101,6 +102,8 @@ def action_word(action: str) -> str:
     kind, _dot, verb = action.partition(".")
     words = {"create": _("Creation ordered"), "delete": _("Deletion ordered"), "running": _("Found running")}
     words |= {"stopped": _("Found stopped"), "deleted": _("Found gone"), "faulted": _("Faulted")}
+    words |= {"drifted": _("Found not as recorded"), "drift_repair": _("Repair ordered"), "adopt": _("Adopted")}
+    words |= {f"drift_{outcome}": drift_word(outcome) for outcome in DRIFT_OUTCOMES}
     words |= {verb: verb_word(verb) for verb in ("start", "stop", "reboot", "resize", "rebuild", "retry")}
     of_tenants = {"create": _("Registered"), "update": _("Changed"), "delete": _("Closed")}
     of_tenants |= {"set_quota": _("Limits set")}
@@ -142,6 +145,52 @@ def level_word(level: int) -> str:
     return str(words.get(level, level))
 
 
+def drift_word(name: str) -> str:
+    """Return the name of a kind of drift, or of how a finding ended."""
+    words = {
+        "missing": _("Missing"),
+        "unknown": _("Unknown"),
+        "different": _("Different"),
+        "repaired": _("Repaired"),
+        "accepted": _("Recorded as found"),
+        "adopted": _("Adopted"),
+        "removed": _("Removed"),
+        "vanished": _("Vanished by itself"),
+    }
+    return str(words.get(name, name))
+
+
+def drift_field(field: str) -> str:
+    """Return the name of something in which a machine can differ from its record."""
+    words = {
+        "existence": _("Machine"),
+        "power": _("Power"),
+        "vcpu": _("vCPU"),
+        "memory_mib": _("Memory, MiB"),
+        "disk_gib": _("Disk, GiB"),
+        "boots": _("Reboots"),
+        "builds": _("Rebuilds"),
+        "adopted": _("Adopted"),
+        "department": _("Department"),
+        "system": _("Business system"),
+    }
+    return str(words.get(field, field))
+
+
+def drift_value(value: Any) -> str:
+    """Return a value of such a field; a number stays one."""
+    words = {
+        "on": _("on"),
+        "off": _("off"),
+        "present": _("there"),
+        "absent": _("not there"),
+        "incomplete": _("there in part"),
+        "True": _("yes"),
+        "False": _("no"),
+    }
+    return str(words.get(str(value), value))
+
+
 def role_word(role: str) -> str:
     """Return the name of a role."""
     words = {
@@ -165,12 +214,15 @@ def in_words(values: Mapping[str, Any]) -> dict[str, Any]:
         "flavor": _("size"),
         "request": _("request"),
         "action": _("action"),
+        "drift": _("drift"),
     }
     said = dict(values)
     if "noun" in said:
         said["noun"] = nouns.get(said["noun"], said["noun"])
     if "state" in said:
         said["state"] = state_word(said["state"])
+    if "outcome" in said:
+        said["outcome"] = drift_word(said["outcome"])
     if "when" in said:
         said["when"] = _(" or ").join(state_word(state) for state in said["when"].split(" or "))
     if "verb" in said:

@@ -10,6 +10,7 @@ from controlplane.cli import (
     catalogue,
     centre,
     departments,
+    drift,
     installation,
     ledger,
     pools,
@@ -61,6 +62,7 @@ for command in (
     catalogue.subnet,
     pools.pool,
     vms.vm,
+    drift.drift,
     reports.report,
 ):
     steppe.add_command(command)

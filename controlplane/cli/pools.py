@@ -87,11 +87,15 @@ def create(session: Session, connection: str, capacity: tuple[str, ...], **value
 @pool.command()
 @click.argument("ref")
 @click.option("--accepting/--closed", default=None, help="Whether it takes new resources.")
+@click.option("--drift", "drift_policy", type=click.Choice(["repair", "report"]), help="What the sweep does about it.")
 @click.option("--capacity", multiple=True, metavar="CLASS=TOTAL[-RESERVED][*RATIO]")
 @with_session
-def update(session: Session, ref: str, accepting: bool | None, capacity: tuple[str, ...]) -> None:
-    """Open or close a pool, or change what it has."""
-    values = {} if accepting is None else {"accepting": accepting}
+def update(
+    session: Session, ref: str, accepting: bool | None, drift_policy: str | None, capacity: tuple[str, ...]
+) -> None:
+    """Open or close a pool, say what is done about its drift, or change what it has."""
+    given = {"accepting": accepting, "drift_policy": drift_policy}
+    values = {name: value for name, value in given.items() if value is not None}
     changed = service.update(session, operator(), ref, values)
     if capacity:
         service.set_capacity(session, operator(), changed, dict(_capacity(text) for text in capacity))

@@ -78,3 +78,31 @@ class Kind:
     spec: type[BaseModel]
     prepare: Callable[[Session, Owner, Sequence[Any]], list[Prepared]]
     verbs: Mapping[str, Verb]
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A machine that somebody else made, understood as one of a department: what its record will say.
+
+    `addresses` are (subnet's code, address) that it has in fact.
+    """
+
+    name: str
+    system_id: UUID | None
+    mlps_level: int
+    spec: dict[str, Any]
+    wanted: dict[str, Any]
+    demand: Mapping[str, int]
+    addresses: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a kind makes of drift. `accept` turns what was observed, by field, into a change of the record, where all
+    of the fields are `acceptable`; `adopt` reads the ask (an `adoption`) to take over a machine with an id of its own
+    and what was observed of it."""
+
+    acceptable: frozenset[str]
+    accept: Callable[[Resource, Mapping[str, Any]], Change]
+    adoption: type[BaseModel]
+    adopt: Callable[[Session, Owner, Any, UUID, Mapping[str, Any]], Adopted]

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from sqlalchemy.orm import Session
 
 from controlplane import ipam
-from controlplane.errors import Invalid, NotFound, Refusal, RowsRefused
+from controlplane.errors import Invalid, NotFound, NotItsDisk, Refusal, RowsRefused
 from controlplane.kinds.contract import Change, Kind, Owner, Placed, Prepared, Verb
 from controlplane.models import Resource
 from controlplane.placement import Need
@@ -248,12 +248,20 @@ def _resize(session: Session, vm: Resource, body: VmSize) -> Change:
     vcpu, memory_mib, disk_gib = _size(body, {row[0]: _Flavor(*row) for row in flavors})
     if disk_gib < vm.wanted["disk_gib"]:
         raise Invalid(field="disk_gib", reason=f"a disk cannot shrink; it has {vm.wanted['disk_gib']} GiB")
+    if disk_gib > vm.wanted["disk_gib"]:
+        _check_its_disk(vm)
     size = {"vcpu": vcpu, "memory_mib": memory_mib, "disk_gib": disk_gib}
     kept = {k: v for k, v in vm.spec.items() if k not in {"flavor", *size}}
     return Change(kept | body.model_dump(exclude_none=True), vm.wanted | size, demand(**size))
 
 
+def _check_its_disk(vm: Resource) -> None:
+    if vm.wanted.get("adopted"):
+        raise NotItsDisk(name=vm.name)
+
+
 def _rebuild(session: Session, vm: Resource, body: VmRebuild) -> Change:
+    _check_its_disk(vm)
     code = body.image or vm.wanted["image"]
     images = wire.run(session, _IMAGE, {"code": code})
     image = _named({row[0]: _Image(*row) for row in images}, "image", code)

@@ -1,6 +1,7 @@
 """The record: tables and nothing else. Decisions are in services, reads in lookups."""
 
 from controlplane.models.catalogue import Flavor, Image
+from controlplane.models.drifts import Drift, DriftKind, DriftOutcome, PoolCheck
 from controlplane.models.identity import ApiToken, IdempotencyKey, User
 from controlplane.models.pools import Claim, Pool, PoolCapacity, Subnet
 from controlplane.models.records import AuditEvent
@@ -13,11 +14,15 @@ __all__ = [
     "AuditEvent",
     "Claim",
     "Department",
+    "Drift",
+    "DriftKind",
+    "DriftOutcome",
     "Flavor",
     "IdempotencyKey",
     "Image",
     "Pool",
     "PoolCapacity",
+    "PoolCheck",
     "Request",
     "Resource",
     "Site",

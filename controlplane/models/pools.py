@@ -13,11 +13,15 @@ from controlplane.models.tenancy import Site
 
 
 class Pool(Recorded, Base):
-    """Something that resources of one kind come from. How much it has left is in the ledger."""
+    """Something that resources of one kind come from. How much it has left is in the ledger.
+
+    `drift_policy`: what the sweep does about drift that it finds: `repair` it, or only `report` it.
+    """
 
     __tablename__ = "pools"
     __table_args__ = (
         CheckConstraint("mlps_level BETWEEN 1 AND 4", name="mlps_level_known"),
+        CheckConstraint("drift_policy IN ('repair', 'report')", name="drift_policy_known"),
         Index(None, "kind", "code"),
     )
 
@@ -29,6 +33,7 @@ class Pool(Recorded, Base):
     driver: Mapped[str]
     connection: Mapped[dict[str, Any]]
     accepting: Mapped[bool] = mapped_column(default=True)
+    drift_policy: Mapped[str] = mapped_column(default="repair", server_default="repair")
 
     site: Mapped[Site] = relationship()
     capacity: Mapped[list["PoolCapacity"]] = relationship(

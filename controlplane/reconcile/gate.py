@@ -110,8 +110,14 @@ class GatedDriver:
     def rebuild(self, spec: MachineSpec) -> None:
         self._gate.call(lambda: self._driver.rebuild(spec))
 
-    def delete(self, machine: UUID) -> None:
-        self._gate.call(lambda: self._driver.delete(machine))
+    def adopt(self, spec: MachineSpec) -> None:
+        self._gate.call(lambda: self._driver.adopt(spec))
+
+    def delete(self, machine: UUID) -> tuple[str, ...]:
+        return self._gate.call(lambda: self._driver.delete(machine))
+
+    def inspect(self, machine: UUID) -> Machine | None:
+        return self._gate.call(lambda: self._driver.inspect(machine))
 
     def discover(self) -> list[Machine]:
         return self._gate.call(self._driver.discover)

@@ -2,21 +2,27 @@
 
 from typing import Literal
 
-from provisioners.contract import Machine, MachineSpec
+from controlplane.reconcile.differences import ADOPTED, EXISTENCE, Shape, differences
+from provisioners.contract import Machine
 
-Step = Literal["create", "delete", "stop", "resize", "rebuild", "start", "reboot"]
+Step = Literal["create", "delete", "stop", "resize", "rebuild", "start", "reboot", "adopt"]
+
+_SIZES = frozenset({"vcpu", "memory_mib", "disk_gib"})
 
 
-def plan(wanted: MachineSpec | None, observed: Machine | None) -> tuple[Step, ...]:
+def plan(wanted: Shape | None, observed: Machine | None) -> tuple[Step, ...]:
     """Return the steps in order. `wanted` None: it is to be gone; `observed` None: it is not there."""
-    if wanted is None:
-        return ("delete",) if observed else ()
-    if observed is None or not observed.complete:
-        return ("create",)
+    differing = differences(wanted, observed).keys()
+    if EXISTENCE in differing:
+        return ("create",) if wanted else ("delete",)
+    if ADOPTED in differing:
+        return ("adopt",)
+    if wanted is None or observed is None:
+        return ()
     steps: list[Step] = []
-    if observed.builds < wanted.builds:
+    if "builds" in differing:
         steps.append("rebuild")
-    if _size(observed) != _size(wanted):
+    if differing & _SIZES:
         steps.append("resize")
     if steps and observed.power == "on":
         steps.insert(0, "stop")
@@ -25,11 +31,7 @@ def plan(wanted: MachineSpec | None, observed: Machine | None) -> tuple[Step, ..
         steps.append("start")
     elif wanted.power == "off" and powered:
         steps.append("stop")
-    if observed.boots < wanted.boots:
+    if "boots" in differing:
         # A machine that was just started has booted; the driver still writes the number down.
         steps.append("reboot")
     return tuple(steps)
-
-
-def _size(machine: Machine | MachineSpec) -> tuple[int, int, int]:
-    return machine.vcpu, machine.memory_mib, machine.disk_gib

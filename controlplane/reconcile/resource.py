@@ -10,14 +10,14 @@ from typing import Any, Literal
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
-from controlplane import audit, claims, jobs, lifecycle
+from controlplane import audit, claims, findings, jobs, lifecycle
 from controlplane.actor import Actor, system
 from controlplane.db import Sessions, transaction
 from controlplane.lifecycle import Event
-from controlplane.models import Department, Pool, Resource
+from controlplane.models import Department, Drift, DriftOutcome, Pool, Resource
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.plan import Step, plan
 from controlplane.reconcile.steps import apply
@@ -32,7 +32,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A resource as its record wants it at one generation. `spec` None: it is to be gone."""
+    """A resource as its record wants it at one generation. `spec` None: it is to be gone. `ghost`: it is recorded as
+    deleted, and a machine of it was found that is to be removed."""
 
     id: UUID
     kind: str
@@ -41,6 +42,7 @@ class Wanted:
     pool: UUID
     driver: str
     connection: dict[str, Any]
+    ghost: bool = False
 
 
 def reconcile(sessions: Sessions, drivers: Drivers, resource: UUID, trace: str | None = None) -> Outcome:
@@ -54,13 +56,15 @@ def reconcile(sessions: Sessions, drivers: Drivers, resource: UUID, trace: str |
         return "nothing"
     actor = system("worker", trace)
     try:
-        steps = _make_so(drivers, wanted)
+        steps, left = _make_so(drivers, wanted)
     except Rejected as error:
         log.warning("rejected", resource=str(resource), code=error.code, detail=error.detail)
         with transaction(sessions) as session:
             return _save_fault(session, actor, wanted, error.code, error.detail)
     with transaction(sessions) as session:
-        return _save(session, actor, wanted, steps)
+        if wanted.ghost:
+            return _save_ghost(session, actor, wanted.id)
+        return _save(session, actor, wanted, steps, left)
 
 
 def put_off(sessions: Sessions, resource: UUID, reason: str, until: datetime) -> None:
@@ -89,18 +93,36 @@ def _load(session: Session, resource: UUID) -> Wanted | None:
     row = session.execute(
         select(Resource, Pool).join(Pool, Pool.id == Resource.pool_id).where(Resource.id == resource)
     ).one_or_none()
-    if row is None or row.Resource.deleted_at is not None:
+    if row is None:
         return None
     record, pool = row.Resource, row.Pool
+    if record.deleted_at is not None:
+        removing = session.scalar(_ghosts(record.id).with_only_columns(Drift.id).limit(1))
+        gone = Wanted(record.id, record.kind, record.generation, None, pool.id, pool.driver, pool.connection, True)
+        return gone if removing else None
     spec = load_machine(record.wanted) if record.desired == "present" else None
     return Wanted(record.id, record.kind, record.generation, spec, pool.id, pool.driver, pool.connection)
 
 
-def _make_so(drivers: Drivers, wanted: Wanted) -> tuple[Step, ...]:
+def _ghosts(resource: UUID) -> Select[Drift]:
+    """Select the open findings that a machine of a deleted record is to be removed from the pool that it lived in."""
+    return (
+        select(Drift)
+        .join(Resource, (Resource.id == Drift.resource_id) & (Resource.pool_id == Drift.pool_id))
+        .where(
+            Drift.resource_id == resource,
+            Drift.kind == "unknown",
+            Drift.decision == "repair",
+            Drift.closed_at.is_(None),
+            Resource.deleted_at.is_not(None),
+        )
+    )
+
+
+def _make_so(drivers: Drivers, wanted: Wanted) -> tuple[tuple[Step, ...], tuple[str, ...]]:
     driver = drivers.of(wanted.pool, wanted.driver, wanted.connection)
     steps = plan(wanted.spec, driver.observe([wanted.id]).get(wanted.id))
-    apply(driver, wanted.id, wanted.spec, steps)
-    return steps
+    return steps, apply(driver, wanted.id, wanted.spec, steps)
 
 
 def _current(session: Session, actor: Actor, wanted: Wanted) -> Resource | None:
@@ -114,7 +136,7 @@ def _current(session: Session, actor: Actor, wanted: Wanted) -> Resource | None:
     return record
 
 
-def _save(session: Session, actor: Actor, wanted: Wanted, steps: Sequence[Step]) -> Outcome:
+def _save(session: Session, actor: Actor, wanted: Wanted, steps: Sequence[Step], left: Sequence[str] = ()) -> Outcome:
     record = _current(session, actor, wanted)
     if record is None:
         return "superseded"
@@ -122,7 +144,7 @@ def _save(session: Session, actor: Actor, wanted: Wanted, steps: Sequence[Step])
     record.fault_code = record.fault_detail = None
     record.waiting_reason = record.next_try_at = None
     if wanted.spec is None:
-        return _save_gone(session, actor, record)
+        return _save_gone(session, actor, record, left)
     was = record.state
     event: Event = "settled_on" if wanted.spec.power == "on" else "settled_off"
     record.state = lifecycle.move(record.state, event)
@@ -134,17 +156,40 @@ def _save(session: Session, actor: Actor, wanted: Wanted, steps: Sequence[Step])
     if steps:
         details = {"steps": list(steps), "generation": wanted.generation}
         audit.record(session, actor, [_act(record, f"{record.kind}.{record.state}", details)])
+    _close_findings(session, actor, record.id, acted=bool(steps))
     return "settled"
 
 
-def _save_gone(session: Session, actor: Actor, record: Resource) -> Outcome:
+def _close_findings(session: Session, actor: Actor, resource: UUID, *, acted: bool) -> None:
+    """End the findings about a resource that was just made as it is wanted. `acted`: it had to be made so."""
+    open_ones = session.scalars(
+        select(Drift)
+        .where(Drift.resource_id == resource, Drift.kind != "unknown", Drift.closed_at.is_(None))
+        .with_for_update()
+    ).all()
+    if open_ones:
+        findings.close(session, actor, [(drift, _ended(drift, acted=acted)) for drift in open_ones])
+
+
+def _ended(drift: Drift, *, acted: bool) -> DriftOutcome:
+    return "repaired" if acted or drift.decision == "repair" else "vanished"
+
+
+def _save_ghost(session: Session, actor: Actor, resource: UUID) -> Outcome:
+    removed = session.scalars(_ghosts(resource).with_for_update(of=Drift)).all()
+    findings.close(session, actor, [(drift, "removed") for drift in removed])
+    return "gone"
+
+
+def _save_gone(session: Session, actor: Actor, record: Resource, left: Sequence[str]) -> Outcome:
     addresses = claims.release(session, record.id)
     ledger.release(session, [record.id])
     record.state = lifecycle.move(record.state, "gone")
     record.deleted_at = record.observed_at
     record.observed_generation = record.generation
     record.version += 1
-    details = {"addresses": addresses, "demand": record.demand}
+    details = {"addresses": addresses, "demand": record.demand, **({"disks_left": list(left)} if left else {})}
+    _close_findings(session, actor, record.id, acted=False)
     audit.record(session, actor, [_act(record, f"{record.kind}.deleted", details)])
     return "gone"
 

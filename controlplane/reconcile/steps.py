@@ -17,19 +17,23 @@ STEPS: dict[Step, Apply] = {
     "reboot": lambda driver, spec: driver.reboot(spec),
     "resize": lambda driver, spec: driver.resize(spec),
     "rebuild": lambda driver, spec: driver.rebuild(spec),
+    "adopt": lambda driver, spec: driver.adopt(spec),
 }
 
 log = structlog.get_logger(__name__)
 
 
-def apply(driver: MachineDriver, resource: UUID, spec: MachineSpec | None, steps: Sequence[Step]) -> None:
-    """Do `steps`. Raises Rejected; Unreachable also where something vanished that a step needs: look again later."""
+def apply(driver: MachineDriver, resource: UUID, spec: MachineSpec | None, steps: Sequence[Step]) -> tuple[str, ...]:
+    """Do `steps`; return the disks that a delete left. Raises Rejected; Unreachable also where something vanished that
+    a step needs: look again later."""
+    left: tuple[str, ...] = ()
     for step in steps:
         log.info("step", resource=str(resource), step=step)
         if spec is None:
-            _delete(driver, resource)
+            left += _delete(driver, resource)
         else:
             _do(driver, step, spec)
+    return left
 
 
 def _do(driver: MachineDriver, step: Step, spec: MachineSpec) -> None:
@@ -39,8 +43,12 @@ def _do(driver: MachineDriver, step: Step, spec: MachineSpec) -> None:
         raise Unreachable(f"{spec.name} vanished while it was being worked on; looking again") from error
 
 
-def _delete(driver: MachineDriver, resource: UUID) -> None:
+def _delete(driver: MachineDriver, resource: UUID) -> tuple[str, ...]:
     try:
-        driver.delete(resource)
+        left = driver.delete(resource)
     except Missing:
         log.info("gone already", resource=str(resource))
+        return ()
+    if left:
+        log.warning("disks left", resource=str(resource), disks=left)
+    return left

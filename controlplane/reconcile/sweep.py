@@ -1,69 +1,113 @@
-"""The sweep: find what a look should be taken at and nobody asked for, with one observation a pool.
+"""The sweep, which is the drift check: compare each pool, observed once, with its record, and look again at whatever
+lost its job.
 
-Steps to take are found by the same `plan` that a look uses; the sweep itself touches nothing.
+Differences are found by what `plan` acts on; the sweep itself touches nothing: looks repair.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, text
+from sqlalchemy import select, text, true
 from sqlalchemy.orm import Session
 
 from controlplane import jobs, lifecycle
+from controlplane.actor import Actor, system
 from controlplane.db import Sessions, transaction
-from controlplane.models import Pool, Resource
+from controlplane.models import Pool
+from controlplane.reconcile import recording
+from controlplane.reconcile.compare import Comparison, compare, unknown
 from controlplane.reconcile.drivers import Drivers
-from controlplane.reconcile.plan import plan
-from provisioners.contract import MachineSpec, Rejected, Unreachable, load_machine
+from controlplane.reconcile.recording import Checked, Taken
+from provisioners.contract import Machine, MachineDriver, Rejected, Unreachable
+
+MAX_CLOSE_LOOKS = 200
+"""Strangers that one check looks at more closely; the rest waits for the next."""
 
 log = structlog.get_logger(__name__)
 
 
-def sweep(sessions: Sessions, drivers: Drivers) -> int:
-    """Enqueue a look at everything in transition or not as wanted that no job waits for.
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep came to: looks asked for, new findings, and the codes of pools that could not be looked at."""
 
-    Return how many. A pool that does not answer is passed over, and said so in the log.
-    """
+    looks: int = 0
+    opened: int = 0
+    passed_over: tuple[str, ...] = ()
+
+
+def sweep(sessions: Sessions, drivers: Drivers, only: UUID | None = None, trace: str | None = None) -> Swept:
+    """Record the drift of every pool (or of `only` one) and enqueue looks at what is to be repaired, and at everything
+    in transition that no job waits for. A pool that does not answer is passed over, and said so."""
     with transaction(sessions) as session:
         forgotten = _in_transition_without_job(session)
-        jobs.enqueue(session, forgotten)
-        pools = session.scalars(select(Pool).order_by(Pool.code)).all()
-    found = len(forgotten)
+        jobs.enqueue(session, forgotten, trace)
+        chosen = Pool.id == only if only else true()
+        pools = session.scalars(select(Pool).where(chosen).order_by(Pool.code)).all()
+        check = _Check(sessions, drivers, system("worker", trace), recording.pools_with_findings(session))
+    swept = Swept(looks=len(forgotten))
+    done: list[Checked] = []
     for pool in pools:
-        try:
-            found += _sweep_pool(sessions, drivers, pool)
-        except (Unreachable, Rejected) as error:
-            log.warning("pool passed over", pool=pool.code, reason=str(error))
-        except Exception:
-            # A bug that shows with one pool must not leave all the others unlooked at.
-            log.exception("pool passed over", pool=pool.code)
-    return found
-
-
-def _sweep_pool(sessions: Sessions, drivers: Drivers, pool: Pool) -> int:
+        taken, checked = _guarded(check, pool)
+        done.append(checked)
+        swept = replace(swept, looks=swept.looks + taken.looks, opened=swept.opened + len(taken.opened))
+        if checked.trouble:
+            swept = replace(swept, passed_over=(*swept.passed_over, pool.code))
     with transaction(sessions) as session:
-        wanted = _settled(session, pool)
-    if not wanted:
-        return 0
-    observed = drivers.of(pool.id, pool.driver, pool.connection).observe([spec.id for spec in wanted])
-    differing = [spec.id for spec in wanted if plan(spec, observed.get(spec.id))]
-    with transaction(sessions) as session:
-        waited_for = set(session.scalars(_WAITED_FOR, {"resources": [str(resource) for resource in differing]}))
-        forgotten = [resource for resource in differing if str(resource) not in waited_for]
-        jobs.enqueue(session, forgotten)
-    return len(forgotten)
+        recording.checked(session, done)
+    return swept
 
 
-def _settled(session: Session, pool: Pool) -> list[MachineSpec]:
-    rows = session.scalars(
-        select(Resource.wanted).where(
-            Resource.pool_id == pool.id,
-            Resource.state.in_(lifecycle.SETTLED),
-            Resource.deleted_at.is_(None),
-        )
-    )
-    return [load_machine(row) for row in rows]
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What checking each pool needs. `with_findings`: the pools that had open ones when the sweep began."""
+
+    sessions: Sessions
+    drivers: Drivers
+    actor: Actor
+    with_findings: set[UUID]
+
+
+def _guarded(check: _Check, pool: Pool) -> tuple[Taken, Checked]:
+    try:
+        return _check(check, pool)
+    except (Unreachable, Rejected) as error:
+        log.warning("pool passed over", pool=pool.code, reason=str(error))
+        return Taken(), Checked(pool.id, trouble=str(error))
+    except Exception as error:
+        # A bug that shows with one pool must not leave all the others unlooked at.
+        log.exception("pool passed over", pool=pool.code)
+        trouble = f"an error in Steppe itself: {type(error).__name__}; the worker's log keeps the details"
+        return Taken(), Checked(pool.id, trouble=trouble)
+
+
+def _check(check: _Check, pool: Pool) -> tuple[Taken, Checked]:
+    """The record is read first: what is made while the pool is observed is then unknown at worst, and that is looked
+    up again before it is told."""
+    with transaction(check.sessions) as session:
+        recorded = recording.recorded(session, pool.id)
+    driver = check.drivers.of(pool.id, pool.driver, pool.connection)
+    comparison = compare(recorded, {machine.id: machine for machine in driver.discover()})
+    checked = Checked(pool.id, len(comparison.present))
+    if not comparison.seen and pool.id not in check.with_findings:
+        return Taken(), checked
+    if any(seen.resource is None for seen in comparison.seen):
+        with transaction(check.sessions) as session:
+            strangers = recording.strangers(session, pool.id, comparison.seen)
+        comparison = _looked_at_closely(driver, comparison, strangers)
+    with transaction(check.sessions) as session:
+        taken = recording.take(session, check.actor, pool, comparison)
+    recording.alarm(pool, taken.opened)
+    return taken, checked
+
+
+def _looked_at_closely(driver: MachineDriver, comparison: Comparison, strangers: set[UUID]) -> Comparison:
+    machines: dict[UUID, Machine | None] = {
+        stranger: driver.inspect(stranger) for stranger in sorted(strangers)[:MAX_CLOSE_LOOKS]
+    }
+    left = [s for s in comparison.seen if s.resource or s.machine not in strangers]
+    return replace(comparison, seen=(*left, *(unknown(machine) for machine in machines.values() if machine)))
 
 
 def _in_transition_without_job(session: Session) -> Sequence[UUID]:
@@ -75,8 +119,4 @@ _FORGOTTEN = text("""
     WHERE r.state = ANY(:states) AND NOT EXISTS (
         SELECT 1 FROM procrastinate_jobs j WHERE j.lock = r.id::text AND j.status IN ('todo', 'doing')
     )
-""")
-
-_WAITED_FOR = text("""
-    SELECT lock FROM procrastinate_jobs WHERE lock = ANY(:resources) AND status IN ('todo', 'doing')
 """)

@@ -103,7 +103,7 @@ def set_capacity(session: Session, actor: Actor, pool: Pool | str, capacity: Map
 
 
 def update(session: Session, actor: Actor, ref: str, values: Mapping[str, Any], version: int | None = None) -> Pool:
-    """Change name, level, connection, or whether the pool accepts new resources. Raises Stale, NotFound."""
+    """Change name, connection, drift policy, or whether the pool accepts new resources. Raises Stale, NotFound."""
     pool = lookups.pool_for(session, actor, ref, "pool.write")
     if version is not None and version != pool.version:
         raise Stale

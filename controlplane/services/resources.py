@@ -8,16 +8,15 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
-from controlplane import audit, jobs, lifecycle, lookups
+from controlplane import audit, jobs, lookups
 from controlplane.actor import Actor
-from controlplane.capacity import with_names
+from controlplane.changes import take, want, want_gone
 from controlplane.errors import Invalid, NotFound, NotNow, Refusal, RowsRefused, Stale
 from controlplane.kinds import KINDS
-from controlplane.kinds.contract import Change, Verb
+from controlplane.kinds.contract import Verb
 from controlplane.models import Resource
 from quotas import ledger
-from quotas.amounts import QuotaExceeded, difference, positive
-from quotas.ledger import Demand
+from quotas.amounts import difference, positive
 
 MAX_AT_ONCE = 1000
 
@@ -123,9 +122,10 @@ def _change(session: Session, resource: Resource, name: str, body: BaseModel | M
         raise NotNow(name=resource.name, state=resource.state, verb=name, when=" or ".join(sorted(verb.possible_in)))
     change = verb.apply(session, resource, _body(verb, body))
     if positive(difference(change.demand, resource.demand)):
-        _take(session, resource, change.demand)
+        # What exists may be larger than what was last asked: a change that failed has given nothing back.
+        take(session, resource, change.demand, ledger.grow)
     details = {"generation": resource.generation + 1, "before": _shown(resource.wanted), "after": _shown(change.wanted)}
-    _want(resource, change)
+    want(resource, change)
     return _said(resource, name, details)
 
 
@@ -133,11 +133,7 @@ def _remove(resource: Resource) -> list[audit.Act]:
     """Want it gone; one that is going already and has not failed needs no new order."""
     if resource.desired == "absent" and resource.state != "faulted":
         return []
-    resource.desired = "absent"
-    resource.state = lifecycle.move(resource.state, "remove")
-    resource.fault_code = resource.fault_detail = None
-    resource.generation += 1
-    resource.version += 1
+    want_gone(resource)
     return [_said(resource, "delete", {"generation": resource.generation})]
 
 
@@ -156,32 +152,6 @@ def _body(verb: Verb, body: BaseModel | Mapping[str, Any] | None) -> BaseModel |
     except ValidationError as error:
         problem = error.errors()[0]
         raise Invalid(field=".".join(map(str, problem["loc"])) or "body", reason=problem["msg"]) from error
-
-
-def _take(session: Session, resource: Resource, amounts: Mapping[str, int]) -> None:
-    # What exists may be larger than what was last asked: a change that failed has given nothing back.
-    department = lookups.lineage_of(session, resource.department_id)
-    demand = Demand(
-        resource.id,
-        resource.department_id,
-        amounts,
-        tuple(d for d in department if d != resource.department_id),
-        resource.pool_id,
-    )
-    try:
-        ledger.grow(session, [demand])
-    except QuotaExceeded as error:
-        raise with_names(session, error) from error
-
-
-def _want(resource: Resource, change: Change) -> None:
-    resource.generation += 1
-    resource.version += 1
-    resource.spec = dict(change.spec)
-    resource.wanted = {**change.wanted, "generation": resource.generation}
-    resource.demand = dict(change.demand)
-    resource.state = lifecycle.move(resource.state, "change")
-    resource.fault_code = resource.fault_detail = None
 
 
 def _shown(wanted: Mapping[str, Any]) -> dict[str, Any]:

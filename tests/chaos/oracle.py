@@ -128,12 +128,11 @@ class Oracle:
 
 
 def drift(running: Steppe) -> list[str]:
-    """Return what `steppe drift check` finds; nothing while there is no such command."""
-    done = steppe(running.env, "drift", "check", "--format", "json")
-    if "No such command" in done.stderr:
-        return []
-    found = json.loads(done.stdout)
-    return [f"drift: {finding}" for finding in (found.get("findings", []) if isinstance(found, dict) else found)]
+    """Return what `steppe drift` finds when it looks now, or why it could not look."""
+    done = steppe(running.env, "drift", "--format", "json")
+    if done.returncode not in {0, 1}:
+        return [f"drift: {done.stderr.strip()}"]
+    return [f"drift: {finding}" for finding in json.loads(done.stdout)]
 
 
 def _machine(domain: Any) -> dict[str, Any]:

@@ -53,7 +53,10 @@ class Lab(Protocol):
         """Take the disk away from a machine that is there."""
 
     def put_foreign(self, machine: UUID, name: str) -> None:
-        """Let a running machine of 3 vCPU and 512 MiB exist that Steppe never made."""
+        """Let a running machine of 3 vCPU, 512 MiB and a disk of 7 GiB exist that Steppe never made."""
+
+    def has_foreign_disk(self) -> bool:
+        """Tell whether the disk of the machine that Steppe never made is still there."""
 
 
 class FakeLab:
@@ -75,15 +78,23 @@ class FakeLab:
         self.driver.put(replace(self.driver.observe([spec.id])[spec.id], complete=False))
 
     def put_foreign(self, machine: UUID, name: str) -> None:
-        self.driver.put(Machine(machine, name, "on", 3, 512, 0, ""))
+        self.driver.put(Machine(machine, name, "on", 3, 512, 7, ""))
+
+    def has_foreign_disk(self) -> bool:
+        return True  # this pool has no disks apart from its machines
 
 
 FOREIGN_DOMAIN = """
 <domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>
   <name>{name}</name><uuid>{id}</uuid><memory unit='MiB'>512</memory><vcpu>3</vcpu>
   <os><type arch='x86_64'>hvm</type></os><test:runstate>1</test:runstate>
+  <devices>
+    <disk type='file' device='disk'><source file='/default/{name}.qcow2'/><target dev='vda'/></disk>
+    <disk type='file' device='cdrom'><source file='/default/tools.iso'/><target dev='sda'/></disk>
+  </devices>
 </domain>
 """
+FOREIGN_VOLUME = "<volume><name>{name}.qcow2</name><capacity unit='GiB'>7</capacity></volume>"
 
 
 class LibvirtTestLab:
@@ -112,8 +123,12 @@ class LibvirtTestLab:
     def put_foreign(self, machine: UUID, name: str) -> None:
         self.driver.observe([machine])
         self.driver.close()
-        (self.files / "domains" / "foreign.xml").write_text(FOREIGN_DOMAIN.format(name=name, id=machine))
+        (self.files / "domains" / f"{machine}.xml").write_text(FOREIGN_DOMAIN.format(name=name, id=machine))
+        (self.files / "volumes" / "foreign.xml").write_text(FOREIGN_VOLUME.format(name=name))
         self.driver = self._connect()
+
+    def has_foreign_disk(self) -> bool:
+        return (self.files / "volumes" / "foreign.xml").exists()
 
     def _connect(self) -> MachineDriver:
         return connect("libvirt", simulated_node("hv-01"), self._state_dir)

@@ -14,7 +14,10 @@ from werkzeug.test import TestResponse
 from controlplane import policy
 from controlplane.actor import Actor
 from controlplane.db import transaction
+from controlplane.reconcile.sweep import sweep
 from controlplane.services import identity
+from provisioners.contract import Machine
+from provisioners.fake_driver import connect
 from tests.callers import Callers
 from tests.factories import vm
 from tests.people import ADMIN
@@ -50,7 +53,11 @@ def refs(http: Callers) -> dict[str, str]:
     http.work(asked["id"])
     with transaction(http.sessions) as session:
         token, _ = identity.create_token(session, ADMIN, "to be read")
+    stranger = Machine(uuid4(), "legacy-db", "on", 3, 512, 7, "")
+    connect({"node": "hv-01"}, http.installation.settings.state_dir / "nodes").put(stranger)
+    sweep(http.sessions, http.drivers)
     return {
+        "drifts": http.admin.get("/drifts").json["items"][0]["id"],
         "vms": asked["id"],
         "requests": asked["request"],
         "tokens": str(token.id),
@@ -176,6 +183,7 @@ def body_for(rule: Rule, method: str) -> dict[str, object] | None:
         "vms.act_many": {"ids": [str(uuid4())]},
         "vms.resize": {"flavor": "small"},
         "tokens.create": {"name": "x"},
+        "drifts.adopt": {"department": "environment", "system": "monitoring"},
     }
     return bodies.get(rule.endpoint, {}) if method in {"POST", "PUT", "PATCH"} else None
 

@@ -67,6 +67,12 @@ TABLE: dict[str, tuple[MachineSpec | None, Machine | None, tuple[Step, ...]]] = 
     "a rebuild and a size, off, wanted off": (OFF, found(builds=1, vcpu=1, power="off"), ("rebuild", "resize")),
     "a rebuild and a reboot": (ON, found(builds=1, boots=1), ("stop", "rebuild", "start", "reboot")),
     "a size and a reboot": (ON, found(vcpu=1, boots=2), ("stop", "resize", "start", "reboot")),
+    # --- it was somebody else's
+    "to be adopted, whatever else differs": (
+        replace(ON, adopted=True), found(vcpu=1, disk_gib=0, power="off"), ("adopt",),
+    ),
+    "adopted, and off": (replace(ON, adopted=True), found(adopted=True, power="off"), ("start",)),
+    "adopted, and it is not there": (replace(ON, adopted=True), None, ("create",)),
     # --- what only labels it
     "another name is no reason to act": (ON, found(name="other"), ()),
     "another generation is no reason to act": (replace(ON, generation=9), found(generation=1), ()),

@@ -17,7 +17,7 @@ from tests.reconcile.lab import Lab
 
 
 def swept(lab: Lab) -> int:
-    return sweep(lab.sessions, lab.drivers)
+    return sweep(lab.sessions, lab.drivers).looks
 
 
 def quiet(lab: Lab, *names: str) -> list[UUID]:
@@ -46,7 +46,7 @@ def test_what_was_stopped_behind_our_back_is_found_and_started(lab: Lab) -> None
     assert (lab.jobs(web), lab.jobs(db)) == (1, 0)
     assert lab.look(web) == "settled"
     assert machine(lab, web).power == "on"
-    assert lab.actions(web)[-1] == ("worker", "vm.running", "success")
+    assert [action for _, action, _ in lab.actions(web)][-3:] == ["vm.drifted", "vm.running", "vm.drift_repaired"]
 
 
 def test_what_was_deleted_behind_our_back_is_found_and_built_again(lab: Lab) -> None:
@@ -140,12 +140,12 @@ def test_each_pool_is_asked_once_however_much_it_holds(wide_lab: Lab) -> None:
     before = {code: len(wide_lab.driver(code).calls) for code in pools}
     assert swept(wide_lab) == 0
     for code in pools:
-        assert wide_lab.driver(code).calls[before[code] :] == [("observe", None)]
+        assert wide_lab.driver(code).calls[before[code] :] == [("discover", None)]
 
 
-def test_a_pool_that_holds_nothing_is_not_asked(lab: Lab) -> None:
+def test_a_pool_that_should_hold_nothing_is_asked_too(lab: Lab) -> None:
     assert swept(lab) == 0
-    assert lab.driver().calls == []
+    assert lab.driver().calls == [("discover", None)]
 
 
 @pytest.mark.parametrize(
@@ -158,11 +158,11 @@ def test_a_pool_that_holds_nothing_is_not_asked(lab: Lab) -> None:
     ids=lambda e: type(e).__name__,
 )
 def test_a_pool_in_trouble_does_not_keep_the_sweep_from_the_others(wide_lab: Lab, trouble: Exception) -> None:
-    made = {wide_lab.pool_of(r): r for r in quiet(wide_lab, "web-1", "web-2", "web-3")}
+    made = {wide_lab.pool_of(r): r for r in quiet(wide_lab, *(f"web-{n}" for n in range(9)))}
     assert len(made) == 3, "the VMs are to be spread over the pools"
     for code, resource in made.items():
         wide_lab.driver(code).delete(resource)
-    wide_lab.driver("hv-01").fail_next("observe", trouble)
+    wide_lab.driver("hv-01").fail_next("discover", trouble)
     assert swept(wide_lab) == 2
     assert [wide_lab.jobs(made[code]) for code in ("hv-01", "hv-02", "hv-03")] == [0, 1, 1]
     assert swept(wide_lab) == 1, "the next sweep finds what this one could not see"

@@ -5,6 +5,7 @@ import base64
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import schemathesis
@@ -19,6 +20,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from controlplane.reconcile.sweep import sweep
+from provisioners.contract import Machine
+from provisioners.fake_driver import connect
 from tests.callers import Callers
 from tests.factories import vm
 from web.app import LARGEST_BODY
@@ -142,9 +146,13 @@ def things(http: Callers) -> dict[str, str]:
     asked = http.admin.post("/vms", vm(department="environment")).json
     http.work(asked["id"])
     token = http.admin.post("/tokens", {"name": "to be ended"}).json
+    stranger = Machine(uuid4(), "legacy-db", "on", 3, 512, 7, "")
+    connect({"node": "hv-01"}, http.installation.settings.state_dir / "nodes").put(stranger)
+    sweep(http.sessions, http.drivers)
+    drift = http.admin.get("/drifts").json["items"][0]["id"]
     named = {"sites": "nm", "departments": "environment", "flavors": "small", "images": "debian-12"}
     own = http.ours.get("/systems").json["items"][0]["id"]
-    made = {"vms": asked["id"], "requests": asked["request"], "tokens": token["id"], "systems": own}
+    made = {"vms": asked["id"], "requests": asked["request"], "tokens": token["id"], "systems": own, "drifts": drift}
     return {**named, **made, "subnets": "business", "pools": "hv-01"}
 
 

@@ -2,7 +2,7 @@
 
 from flask_openapi3 import OpenAPI
 
-from web.api import catalogue, centre, departments, pools, requests, systems, tokens, vms
+from web.api import catalogue, centre, departments, drifts, pools, requests, systems, tokens, vms
 
 BLUEPRINTS = (
     centre.api,
@@ -12,6 +12,7 @@ BLUEPRINTS = (
     pools.api,
     vms.api,
     requests.api,
+    drifts.api,
     tokens.api,
 )
 

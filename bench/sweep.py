@@ -1,0 +1,181 @@
+"""How long a sweep over a large centre takes, how often it calls hypervisors, and what an idle worker costs.
+
+The model centre is loaded in copies onto simulated hypervisors and built by a worker's own code. Calls are counted
+where Python hands over to libvirt; what libvirt answers from the handle itself (a name, an id) is no call.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import libvirt
+import psutil
+import structlog
+from sqlalchemy import func, select, text
+
+from controlplane import bootstrap
+from controlplane.bootstrap import Installation
+from controlplane.centre.loader import load
+from controlplane.db import transaction
+from controlplane.models import Drift, Pool, Resource
+from controlplane.reconcile.drivers import Drivers
+from controlplane.reconcile.sweep import sweep
+from controlplane.settings import Settings
+from controlplane.worker import make_app
+from provisioners.contract import load_machine
+
+MODEL = "inner-mongolia"
+DRIFTED = 100
+_QUIET_SECONDS = 15
+_LOCAL = ("GetUUID", "GetID", "GetName", "GetConnect", "IsAlive", "Free", "__")
+
+
+class Counted:
+    """Stands for libvirt's C module and counts the calls that reach a hypervisor."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._module, name)
+        if not name.startswith("vir") or any(part in name for part in _LOCAL):
+            return found
+
+        def called(*args: Any) -> Any:
+            self.calls += 1
+            return found(*args)
+
+        return called
+
+
+def main() -> None:
+    asked = _arguments()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    with tempfile.TemporaryDirectory(prefix="steppe-bench-") as made:
+        settings = Settings(state_dir=Path(asked.state or made), log_level="error")
+        with bootstrap.installation(settings, migrate=True) as installation:
+            drivers = installation.drivers()
+            count = build(installation, drivers, asked.scale)
+            lines = measure(installation, drivers, count)
+            drivers.close()
+            if asked.idle:
+                print(idle(installation, asked.idle), flush=True)
+            print(lines)
+
+
+def build(installation: Installation, drivers: Drivers, scale: int) -> int:
+    """Load the model and do every job there is; return how many VMs run."""
+    load(installation.sessions, MODEL, scale, lambda what, done, of: None)
+    started = time.perf_counter()
+    app = make_app(installation, drivers)
+    app.run_worker(wait=False, concurrency=8, delete_jobs="successful", listen_notify=False, queues=["reconcile"])
+    with transaction(installation.sessions) as session:
+        rows = session.execute(
+            select(Resource.state, func.count()).where(Resource.deleted_at.is_(None)).group_by(Resource.state)
+        )
+        states = {row[0]: row[1] for row in rows}
+    # As on a centre that has run for a while: what was just written has been cleaned up and counted.
+    with installation.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SET ROLE NONE"))
+        connection.execute(text("VACUUM ANALYZE"))
+    print(f"built {states} in {time.perf_counter() - started:.1f} s", flush=True)
+    if set(states) != {"running"}:
+        sys.exit("not all of them run")
+    return states["running"]
+
+
+def measure(installation: Installation, drivers: Drivers, count: int) -> str:
+    """Sweep where all is in order, then where DRIFTED machines were stopped behind our back and nothing repairs."""
+    with transaction(installation.sessions) as session:
+        for pool in session.scalars(select(Pool)):
+            pool.drift_policy = "report"
+    with counting() as counted:
+        seconds, cpu = _timed(lambda: sweep(installation.sessions, drivers))
+        clean = counted.calls
+    print(f"a sweep takes {cpu:.2f} s of CPU time in the worker", flush=True)
+    _stop_some(installation, drivers)
+    with counting() as counted:
+        checked, _ = _timed(lambda: sweep(installation.sessions, drivers))
+        found = counted.calls
+    with transaction(installation.sessions) as session:
+        drifts = session.scalar(select(func.count()).select_from(Drift))
+    if drifts != DRIFTED:
+        sys.exit(f"{drifts} findings, {DRIFTED} expected")
+    return f"sweep {count} VMs: {seconds:.2f} s, {clean} hypervisor calls; drift check: {checked:.2f} s, {found} calls"
+
+
+def _stop_some(installation: Installation, drivers: Drivers) -> None:
+    with transaction(installation.sessions) as session:
+        rows = session.execute(select(Resource.wanted, Pool).join(Pool).order_by(Resource.id).limit(DRIFTED)).all()
+    for wanted, pool in rows:
+        drivers.of(pool.id, pool.driver, pool.connection).stop(load_machine(wanted))
+
+
+def idle(installation: Installation, seconds: int) -> str:
+    """Return what a worker process with nothing to do costs, sweeps apart."""
+    environment = {
+        **os.environ,
+        "STEPPE_DATABASE_URL": installation.url,
+        "STEPPE_STATE_DIR": str(installation.settings.state_dir),
+        "STEPPE_SWEEP_MINUTES": "59",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "controlplane.cli", "worker"], env=environment)
+    try:
+        watched = psutil.Process(process.pid)
+        _until_quiet(installation)
+        before = watched.cpu_times()
+        time.sleep(seconds)
+        after = watched.cpu_times()
+    finally:
+        process.terminate()
+        process.wait(30)
+    used = after.user + after.system - before.user - before.system
+    return f"idle worker: {100 * used / seconds:.2f} % of a core over {seconds} s"
+
+
+def _until_quiet(installation: Installation) -> None:
+    """Wait until a worker has started and done the periodic jobs that it missed, the first sweep among them."""
+    quiet = 0
+    while quiet < _QUIET_SECONDS:
+        time.sleep(1)
+        with transaction(installation.sessions) as session:
+            busy = session.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"))
+        quiet = 0 if busy else quiet + 1
+
+
+@contextmanager
+def counting() -> Iterator[Counted]:
+    """Give the count of the hypervisor calls made in the block."""
+    real = libvirt.libvirtmod
+    counted = Counted(real)
+    libvirt.libvirtmod = counted
+    try:
+        yield counted
+    finally:
+        libvirt.libvirtmod = real
+
+
+def _timed(act: Any) -> tuple[float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    act()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", type=int, default=20, help="copies of the model centre")
+    parser.add_argument("--idle", type=int, default=0, help="also measure an idle worker for so many seconds")
+    parser.add_argument("--state", help="a state folder to use, instead of one that is thrown away")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
