@@ -12,7 +12,7 @@ LOCK_ARGS ?=
 BABEL := $(BIN)/python -m babel.messages.frontend --quiet
 CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
 
-.PHONY: help setup run test test-debian-postgres lint translations lock clean
+.PHONY: help setup run test test-debian-postgres lab-libvirt lint translations lock clean
 
 help: ## Show what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,6 +27,10 @@ test: lint ## Everything that must hold: lint, then the tests (PYTEST_ARGS="-n 2
 
 test-debian-postgres: setup ## The tests on Debian's own PostgreSQL, which it installs (needs root)
 	deploy/with_debian_postgres.sh $(BIN)/pytest $(PYTEST_ARGS)
+
+lab-libvirt: setup ## Real guests on two real libvirt and QEMU hypervisors (needs root; docs/labs.md)
+	tests/labs/install.sh
+	@$(BIN)/python -m tests.labs.libvirt_lab
 
 lint: setup ## Style, types and import contracts
 	$(BIN)/ruff check .
