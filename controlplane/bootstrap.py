@@ -28,7 +28,7 @@ class Installation:
     sessions: Sessions
 
     def drivers(self) -> Drivers:
-        """Return a fresh set of drivers; only workers may need one."""
+        """Return a fresh set of drivers; only workers and the console proxy need one."""
         return Drivers(partial(registry.connect, state_dir=self.settings.state_dir / "nodes"))
 
 

@@ -85,3 +85,11 @@ class Vms(Answer):
 
     request: UUID
     vms: list[Vm]
+
+
+class Ticket(Answer):
+    """What opens a console: show the ticket to the websocket at `url`, as its first message."""
+
+    ticket: str = Field(description="a secret, good once")
+    seconds: int = Field(description="for how long the ticket is good")
+    url: str

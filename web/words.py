@@ -65,6 +65,7 @@ def verb_word(verb: str) -> str:
         "rebuild": _("Rebuild"),
         "retry": _("Try again"),
         "delete": _("Delete"),
+        "console": _("Console"),
     }
     return str(words.get(verb, verb))
 
@@ -74,6 +75,7 @@ def action_word(action: str) -> str:
     kind, _dot, verb = action.partition(".")
     words = {"create": _("Creation ordered"), "delete": _("Deletion ordered"), "running": _("Found running")}
     words |= {"stopped": _("Found stopped"), "deleted": _("Found gone"), "faulted": _("Faulted")}
+    words |= {"console": _("Console opened"), "console_ended": _("Console closed")}
     words |= {verb: verb_word(verb) for verb in ("start", "stop", "reboot", "resize", "rebuild", "retry")}
     return str(words.get(verb, action)) if kind == "vm" else action
 

@@ -131,9 +131,24 @@ def revoke_token(session: Session, actor: Actor, token: UUID, now: datetime | No
 def token_actor(session: Session, secret: str, trace: str | None = None, now: datetime | None = None) -> Actor:
     """Return the actor that a token stands for. Raises NotSignedIn for one that is unknown, revoked or expired."""
     token = session.scalar(select(ApiToken).where(ApiToken.secret_hash == _digest(secret)))
-    now = now or datetime.now(UTC)
-    if token is None or token.revoked_at or (token.expires_at and token.expires_at <= now):
+    if token is None or _ended(token, now):
         raise NotSignedIn
+    return _token_actor(session, token, trace)
+
+
+def actor_again(session: Session, kind: str, ident: UUID, now: datetime | None = None) -> Actor | None:
+    """Return the actor of this kind and id with the rights of this moment, None where it has none any more."""
+    if kind == "user":
+        return user_actor(session, ident)
+    token = session.get(ApiToken, ident, populate_existing=True)
+    return None if token is None or _ended(token, now) else _token_actor(session, token, None)
+
+
+def _ended(token: ApiToken, now: datetime | None) -> bool:
+    return bool(token.revoked_at or (token.expires_at and token.expires_at <= (now or datetime.now(UTC))))
+
+
+def _token_actor(session: Session, token: ApiToken, trace: str | None) -> Actor:
     scope = lookups.subtree_of(session, token.department_id) if token.department_id else None
     return Actor(token.id, token.name, "token", token.role, token.department_id, scope, trace)
 

@@ -43,7 +43,7 @@ _WIRE = f"""
 """
 _DAEMON = """
     mount -t tmpfs tmpfs /run
-    mkdir /run/libvirt
+    mkdir /run/libvirt /run/lock
     mount --bind "$1/run" /run/libvirt
     mount --bind "$1/lib" /var/lib/libvirt
     mount --bind "$1/etc" /etc/libvirt

@@ -20,6 +20,7 @@ from tests.labs.guests import Key
 from tests.labs.hypervisors import Site
 from tests.labs.report import Report
 from tests.labs.steppe_process import Steppe
+from tests.labs.story import Lab
 from tests.labs.waiting import until
 
 CACHE = Path(os.environ.get("STEPPE_LAB_CACHE", "/var/cache/steppe-lab"))
@@ -50,7 +51,7 @@ def main() -> int:
     return report.end()
 
 
-def _start(stack: ExitStack, report: Report, folder: Path) -> stories.Lab:
+def _start(stack: ExitStack, report: Report, folder: Path) -> Lab:
     began = time.monotonic()
     script = Path(__file__).with_name("guest_image.sh")
     with (folder / "image.log").open("wb") as log:
@@ -66,7 +67,7 @@ def _start(stack: ExitStack, report: Report, folder: Path) -> stories.Lab:
     steppe = stack.enter_context(Steppe(folder, PORT))
     report.figure("Steppe up after", f"{time.monotonic() - began:.1f} s")
     set_up(steppe, site.hypervisors, image, kind)
-    return stories.Lab(report, site, steppe, Key(folder))
+    return Lab(report, site, steppe, Key(folder), folder)
 
 
 def _processes(folder: Path) -> list[str]:

@@ -2,47 +2,12 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 from tests.labs.centre import LARGER, SMALL, an_ask
-from tests.labs.guests import Guest, Key
-from tests.labs.hypervisors import Hypervisor, Site
-from tests.labs.report import Report
-from tests.labs.steppe_process import Steppe
+from tests.labs.console_story import console, consoles, ending
+from tests.labs.guests import Guest
+from tests.labs.story import ORDER_SECONDS, Lab
 from tests.labs.waiting import until
-
-ORDER_SECONDS = 120
-"""An order that only waits for a guest to shut down is carried out within this."""
-
-
-@dataclass
-class Lab:
-    """All that a story needs. `vms` and `boots` hold what earlier stories made, by name of the VM."""
-
-    report: Report
-    site: Site
-    steppe: Steppe
-    key: Key
-    vms: dict[str, Any] = field(default_factory=dict)
-    boots: dict[str, str] = field(default_factory=dict)
-    before: dict[str, set[str]] = field(default_factory=dict)
-
-    def guest(self, name: str) -> Guest:
-        return Guest(self.site, self.key, self.vms[name]["addresses"][0]["address"])
-
-    def host_of(self, name: str) -> Hypervisor:
-        return next(h for h in self.site.hypervisors if h.name == self.vms[name]["pool"])
-
-    def domain(self, name: str) -> str:
-        return f"{name}-{self.vms[name]['id'].replace('-', '')[-8:]}"
-
-    def order(self, name: str, verb: str, body: Any = None) -> None:
-        self.steppe.ask(f"/vms/{self.vms[name]['id']}/{verb}", body)
-
-    def settled(self, name: str, state: str, seconds: float = ORDER_SECONDS) -> Any:
-        self.vms[name] = self.steppe.settled(self.vms[name]["id"], state, seconds)
-        return self.vms[name]
 
 
 def two_are_built_apart(lab: Lab) -> None:
@@ -74,9 +39,11 @@ def two_are_built_apart(lab: Lab) -> None:
 def power(lab: Lab) -> None:
     """Off, on, and round."""
     guest = lab.guest("first")
-    with lab.report.check("a stopped VM is silent, and its domain is shut off"):
-        lab.order("first", "stop")
-        lab.settled("first", "stopped")
+    with lab.report.check("a stopped VM is silent, its domain is shut off, and its console has ended"):
+        with console(lab, "first", "screen") as screen:
+            lab.order("first", "stop")
+            lab.settled("first", "stopped")
+            assert ending(screen) == "gone"
         guest.falls_silent()
         assert lab.host_of("first").virsh("domstate", lab.domain("first")) == "shut off"
     with lab.report.check("a started VM boots again from the same disk"):
@@ -191,6 +158,7 @@ def _has(guest: Guest, size: dict[str, int]) -> None:
 
 IN_ORDER: tuple[Callable[[Lab], None], ...] = (
     two_are_built_apart,
+    consoles,
     power,
     another_size,
     from_the_image_again,

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from flask import Response, url_for
+from flask import Response, request, url_for
 
 from controlplane import lookups
 from controlplane.policy import allows
 from controlplane.reports import quota as report
-from controlplane.services import requests, resources
+from controlplane.services import consoles, requests, resources
 from web import present
 from web.api.nouns import listing, noun
-from web.context import actor, dry_run, own_department, session, version
+from web.context import actor, console_url, dry_run, own_department, session, version
 from web.schemas import IdPath, VmBody, VmQuery, VmRebuild, VmsBody, VmSize, VmSpec, WriteQuery
-from web.shapes import Vm, VmPage, Vms
+from web.shapes import Ticket, Vm, VmPage, Vms
 
 api = noun("vms", "/vms", "Virtual machines of departments")
 KIND = "vm"
@@ -35,10 +35,10 @@ def create(body: VmBody, query: WriteQuery) -> Response:
 @api.post("/bulk", responses={202: Vms})
 def create_many(body: VmsBody, query: WriteQuery) -> Response:
     """Ask for many VMs, all or none"""
-    request, vms = _submit(body.department, body.vms)
-    answer = {"request": str(request.id), "vms": [_shape(vm) for vm in vms]}
+    asked, vms = _submit(body.department, body.vms)
+    answer = {"request": str(asked.id), "vms": [_shape(vm) for vm in vms]}
     made = present.answer(_with_quota(vms[0], answer), 202)
-    made.headers["Location"] = url_for("requests.show", ref=request.id)
+    made.headers["Location"] = url_for("requests.show", ref=asked.id)
     return made
 
 
@@ -90,6 +90,13 @@ def rebuild(path: IdPath, body: VmRebuild, query: WriteQuery) -> Response:
     return _act(path, "rebuild", body)
 
 
+@api.post("/<ref>/console", responses={200: Ticket})
+def console(path: IdPath, query: WriteQuery) -> Response:
+    """Open its console: a ticket that is good once, for a minute, and the websocket to show it to"""
+    secret = consoles.issue(session(), actor(), path.ref, request.headers.get("Origin"))
+    return present.answer({"ticket": secret, "seconds": consoles.SECONDS, "url": console_url()})
+
+
 @api.get("/<ref>/history")
 def history(path: IdPath) -> Response:
     """The newest hundred events of a VM"""
@@ -99,8 +106,8 @@ def history(path: IdPath) -> Response:
 
 def _submit(department: str | None, specs: list[VmSpec]) -> tuple[present.Record, Sequence[present.Record]]:
     ask = requests.Ask(KIND, own_department(department), specs)
-    request = requests.submit(session(), actor(), ask)
-    return request, lookups.resources_of(session(), actor(), request)
+    asked = requests.submit(session(), actor(), ask)
+    return asked, lookups.resources_of(session(), actor(), asked)
 
 
 def _act(path: IdPath, verb: str, body: VmSize | VmRebuild | None = None) -> Response:

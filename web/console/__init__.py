@@ -10,12 +10,12 @@ from controlplane.actor import Actor
 from controlplane.errors import NotFound
 from controlplane.policy import allows
 from controlplane.settings import Settings
-from web.console import overview, sign_in, vms
+from web.console import consoles, overview, sign_in, vms
 from web.language import language
 from web.words import role_word
 
 pages = Blueprint("console", __name__)
-for module in (overview, sign_in, vms):
+for module in (consoles, overview, sign_in, vms):
     module.register(pages)
 
 

@@ -12,6 +12,7 @@ from controlplane.lifecycle import STATES
 from controlplane.paging import Listing
 from controlplane.policy import allows
 from controlplane.services import resources
+from web.console.consoles import console_page
 from web.context import actor, session
 from web.words import action_word, state_word, verb_word
 
@@ -48,6 +49,7 @@ def show(ref: Any) -> str:
         with_pool=allows(actor(), "pool.read"),
         action_word=action_word,
         seconds=REFRESH_SECONDS,
+        console_url=console_page(vm),
     )
 
 
