@@ -19,7 +19,6 @@ _PIECE = 64 * 1024
 
 CODES: Mapping[str, int] = {
     "left": 1000,
-    "stopping": 1001,
     "error": 1011,
     "full": 1013,
     "ticket": 4401,

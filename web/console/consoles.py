@@ -43,7 +43,7 @@ def _words() -> dict[str, str]:
         "error": _("An error in Steppe itself ended the console."),
         "full": _("Too many consoles are open. Try again later."),
         "ticket": _("The permission to connect had run out. Connect again."),
-        "right": _("You may no longer use this console."),
+        "right": _("You may no longer use this console, or its machine is off or is being deleted."),
         "none": _("This hypervisor offers no console."),
         "idle": _("The console was closed because nobody typed for a long time."),
         "too_long": _("The console was open for as long as is allowed. Connect again."),

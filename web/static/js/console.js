@@ -4,6 +4,7 @@ const VIEWERS = {
   text: async () => (await import('./console_text.js')).textViewer,
   screen: async () => (await import('./console_screen.js')).screenViewer,
 };
+const GOING_AWAY = 1001;
 const panel = document.getElementById('console');
 const state = document.getElementById('console-state');
 const again = document.getElementById('console-again');
@@ -87,7 +88,7 @@ async function connect() {
     if (socket === current) start(socket, JSON.parse(event.data));
   }, { once: true });
   socket.addEventListener('close', (event) => {
-    if (socket === current) say(event.reason in words ? event.reason : 'lost');
+    if (socket === current) say(event.code === GOING_AWAY ? 'stopping' : event.reason in words ? event.reason : 'lost');
   });
 }
 
