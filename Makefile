@@ -10,11 +10,13 @@ CENTRE ?= inner-mongolia
 PYTEST_ARGS ?= -n 2
 SCALE ?= 20
 IDLE ?= 60
+PLACEMENT := $(VENV)/placement
 LOCK_ARGS ?=
 BABEL := $(BIN)/python -m babel.messages.frontend --quiet
 CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
 
-.PHONY: help setup run test test-debian-postgres chaos screenshots bench-sweep lint translations lock clean
+.PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep lab-libvirt
+.PHONY: lint translations lock clean
 
 help: ## Show what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -38,6 +40,21 @@ screenshots: setup ## Take the pictures of docs/console.md anew (needs chromium)
 
 bench-sweep: setup ## How long a sweep over 5,840 VMs takes, and what an idle worker costs (SCALE=20 IDLE=60)
 	$(BIN)/python -m bench.sweep --scale $(SCALE) --idle $(IDLE)
+
+bench-allocate: setup $(PLACEMENT)/.installed ## An allocation beside OpenStack Placement (a few minutes; leave the machine alone)
+	@$(BIN)/python -W ignore -m bench.allocate --placement-python $(PLACEMENT)/bin/python
+
+bench-scale: setup ## The same requests at 292 and at 5,840 VMs, and the plan of each list (SCALE=20)
+	@$(BIN)/python -W ignore -m bench.scale --scale $(SCALE)
+
+$(PLACEMENT)/.installed: bench/allocate/placement.lock | $(BIN)/python
+	"$$(deploy/find_python.sh)" -m venv $(PLACEMENT)
+	$(PLACEMENT)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+lab-libvirt: setup ## Real guests on two real libvirt and QEMU hypervisors (needs root; docs/labs.md)
+	tests/labs/install.sh
+	@$(BIN)/python -m tests.labs.libvirt_lab
 
 lint: setup ## Style, types and import contracts
 	$(BIN)/ruff check .

@@ -31,7 +31,8 @@ class Installation:
     sessions: Sessions
 
     def drivers(self, limits: Limits | None = None) -> Drivers:
-        """Return a fresh set of drivers, each behind a gate where there are limits; only workers may need one."""
+        """Return a fresh set of drivers, each behind a gate where there are limits; only workers and the console
+        proxy need one."""
         return Drivers(partial(registry.connect, state_dir=self.settings.state_dir / "nodes"), limits)
 
 

@@ -64,6 +64,13 @@ class WrongCredentials(Refusal):
     status = 401
 
 
+class ConsoleRefused(Refusal):
+    """This console ticket is not valid, or not any more; open the console again from the page of the machine."""
+
+    code = "console.refused"
+    status = 403
+
+
 class Invalid(Refusal):
     """{field}: {reason}"""
 

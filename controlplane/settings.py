@@ -19,6 +19,17 @@ class Settings(BaseSettings):
         Path("var"), description="where the embedded database, keys and simulated hypervisors keep their files"
     )
     listen: str = Field("127.0.0.1:8080", description="address and port of the web server")
+    console_listen: str | None = Field(
+        None, description="address and port of the console proxy; empty: the web server's, one port higher"
+    )
+    console_url: str | None = Field(
+        None,
+        pattern="^wss?://[^/ ]+/",
+        description="where browsers reach the console proxy, like wss://cloud.example/console; empty: its own port",
+    )
+    console_sessions: int = Field(32, ge=1, le=1024, description="consoles that one proxy keeps open at the same time")
+    console_idle_minutes: int = Field(15, ge=1, le=1440, description="a console in which nobody types ends after this")
+    console_minutes: int = Field(240, ge=1, le=1440, description="a console ends after this, whatever happens in it")
     web_workers: int = Field(2, ge=1, le=64, description="web processes")
     web_threads: int = Field(4, ge=1, le=64, description="threads of each web process")
     job_threads: int = Field(8, ge=1, le=128, description="jobs that one worker process does at the same time")
@@ -42,6 +53,12 @@ class Settings(BaseSettings):
         "console", pattern="^(console|json)$", description="`console` for people, `json` for collectors"
     )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="least level that is logged")
+
+    @property
+    def console_address(self) -> tuple[str, int]:
+        """Host and port that the console proxy listens on."""
+        host, _, port = (self.console_listen or self.listen).rpartition(":")
+        return host.strip("[]"), int(port) if self.console_listen else int(port) + 1
 
 
 @cache

@@ -6,14 +6,17 @@ way is simply made again, so each one must finish what an earlier try began and 
 to do. Whatever else an order does, it writes down the spec's generation, name, department and system on the machine.
 """
 
+import socket
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
 Power = Literal["on", "off"]
+ConsoleKind = Literal["screen", "text"]
+"""`screen` speaks RFB, which viewers know as VNC; `text` is the serial line: the bytes of a terminal."""
 
 
 class Unreachable(Exception):
@@ -139,6 +142,26 @@ class MachineDriver(Protocol):
 
     def close(self) -> None:
         """Let go of the connection; what exists in the pool stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleLine:
+    """An open way to a machine's console: bytes go both ways through `socket`, which its taker closes. It ends (reads
+    nothing more) when the machine goes off. `simulated`: there is no machine behind it."""
+
+    socket: socket.socket
+    simulated: bool = False
+
+
+@runtime_checkable
+class ConsoleDriver(Protocol):
+    """What a machine driver may offer besides: consoles of its machines."""
+
+    def consoles(self) -> tuple[ConsoleKind, ...]:
+        """Return the kinds of console that this pool's machines have, the best one first."""
+
+    def open_console(self, spec: MachineSpec, kind: ConsoleKind) -> ConsoleLine:
+        """Open the console of a machine that runs. Raises Missing, Unreachable; Rejected also where it is in use."""
 
 
 _MACHINE_SPEC = TypeAdapter(MachineSpec)

@@ -14,7 +14,8 @@ from threading import RLock
 from typing import Any, Literal
 from uuid import UUID
 
-from provisioners.contract import Machine, MachineSpec, Missing, Power, Rejected
+from provisioners.contract import ConsoleKind, ConsoleLine, Machine, MachineSpec, Missing, Power, Rejected
+from provisioners.simulated_console import simulated_line
 
 Step = Literal[
     "observe", "create", "start", "stop", "reboot", "resize", "rebuild", "adopt", "delete", "discover", "inspect"
@@ -144,6 +145,14 @@ class FakeDriver:
     def discover(self) -> list[Machine]:
         with self._call("discover", None):
             return list(self._node.machines.values())
+
+    def consoles(self) -> tuple[ConsoleKind, ...]:
+        return ("text",)
+
+    def open_console(self, spec: MachineSpec, kind: ConsoleKind) -> ConsoleLine:
+        if kind not in self.consoles():
+            raise Rejected("fake.no_console", f"a fake machine has no {kind} console")
+        return simulated_line(spec)
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -18,8 +18,9 @@ from uuid import UUID
 import libvirt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from provisioners import libvirt_consoles
 from provisioners import libvirt_xml as xml
-from provisioners.contract import Machine, MachineSpec, Missing, Power, Rejected
+from provisioners.contract import ConsoleKind, ConsoleLine, Machine, MachineSpec, Missing, Power, Rejected
 from provisioners.libvirt_link import Link
 from provisioners.libvirt_look import (
     FEW,
@@ -35,6 +36,7 @@ from provisioners.libvirt_look import (
 )
 from provisioners.libvirt_node import NodeFiles, NodeShape, with_power
 from provisioners.libvirt_volumes import Volumes
+from provisioners.simulated_console import simulated_line
 
 _LOCKS = 64
 _NAME = "^[^/\x00-\x1f]+$"
@@ -170,6 +172,21 @@ class LibvirtDriver:
             elif not cleared:
                 raise Missing(f"no machine {machine}")
             return left
+
+    def consoles(self) -> tuple[ConsoleKind, ...]:
+        return ("text",) if self._node else libvirt_consoles.kinds(self._settings.uri)
+
+    def open_console(self, spec: MachineSpec, kind: ConsoleKind) -> ConsoleLine:
+        if kind not in self.consoles():
+            raise Rejected("libvirt.no_console", f"this hypervisor offers no {kind} console")
+        if self._node:
+            # Another process has the node open, and it keeps no terminal anyway.
+            return simulated_line(spec)
+        with self._hands() as hands:
+            domain = find(hands, spec.id)
+            if domain is None:
+                raise Missing(f"no machine {spec.id}")
+            return libvirt_consoles.open_line(hands.connection, domain, kind)
 
     def close(self) -> None:
         self._link.close()

@@ -79,6 +79,8 @@ def _configure(app: Flask, config: Settings) -> None:
         WTF_CSRF_CHECK_DEFAULT=False,
         BABEL_DEFAULT_TIMEZONE=config.time_zone,
         CENTRE_NAME=config.centre_name,
+        CONSOLE_URL=config.console_url,
+        CONSOLE_PORT=config.console_address[1],
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
@@ -97,7 +99,7 @@ def _trace(app: Flask) -> None:
     def end(answer: Response) -> Response:
         headers: dict[str, Any] = {
             "X-Request-Id": g.get("trace", ""),
-            "Content-Security-Policy": CONTENT_SECURITY,
+            "Content-Security-Policy": CONTENT_SECURITY + g.get("more_content_security", ""),
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",
         }

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from flask import g, request
+from flask import current_app, g, request
 
 from controlplane.actor import Actor
 from controlplane.errors import Invalid
@@ -64,6 +65,14 @@ def version() -> int | None:
     if number == tag or not (number.isascii() and number.isdigit()) or len(number) > _LONGEST_VERSION:
         raise Invalid(field="If-Match", reason='must be an ETag that a read returned, like "v3"')
     return int(number)
+
+
+def console_url() -> str:
+    """Return where the browser that asks reaches the console proxy."""
+    configured: str | None = current_app.config["CONSOLE_URL"]
+    host = urlsplit(f"//{request.host}").hostname or "127.0.0.1"
+    name = f"[{host}]" if ":" in host else host
+    return configured or f"ws://{name}:{current_app.config['CONSOLE_PORT']}/console"
 
 
 def etag(of_version: int) -> str:

@@ -135,3 +135,11 @@ class Checking(Answer):
 
     job: int
     pool: str | None
+
+
+class Ticket(Answer):
+    """What opens a console: show the ticket to the websocket at `url`, as its first message."""
+
+    ticket: str = Field(description="a secret, good once")
+    seconds: int = Field(description="for how long the ticket is good")
+    url: str

@@ -93,6 +93,7 @@ def verb_word(verb: str) -> str:
         "rebuild": _("Rebuild"),
         "retry": _("Try again"),
         "delete": _("Delete"),
+        "console": _("Console"),
     }
     return str(words.get(verb, verb))
 
@@ -104,6 +105,7 @@ def action_word(action: str) -> str:
     words |= {"stopped": _("Found stopped"), "deleted": _("Found gone"), "faulted": _("Faulted")}
     words |= {"drifted": _("Found not as recorded"), "drift_repair": _("Repair ordered"), "adopt": _("Adopted")}
     words |= {f"drift_{outcome}": drift_word(outcome) for outcome in DRIFT_OUTCOMES}
+    words |= {"console": _("Console opened"), "console_ended": _("Console closed")}
     words |= {verb: verb_word(verb) for verb in ("start", "stop", "reboot", "resize", "rebuild", "retry")}
     of_tenants = {"create": _("Registered"), "update": _("Changed"), "delete": _("Closed")}
     of_tenants |= {"set_quota": _("Limits set")}

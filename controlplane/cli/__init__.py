@@ -46,6 +46,7 @@ for command in (
     up.up,
     up.serve,
     up.worker,
+    up.console_proxy,
     installation.doctor,
     installation.settings_table,
     installation.db,

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from controlplane import bootstrap
+from controlplane import console_proxy as consoles
 from controlplane import worker as work
 from controlplane.bootstrap import Installation
 from controlplane.centre.data_files import models
@@ -65,9 +66,13 @@ def run(config: Settings, children: Children, name: str | None = None) -> None:
 
 @click.command()
 def serve() -> None:
-    """Start the web server alone."""
+    """Start the web server with its console proxy, and nothing else."""
     config = settings()
-    with suppress(KeyboardInterrupt), bootstrap.database(config) as url, Supervisor([_web(config, url)]) as supervisor:
+    with (
+        suppress(KeyboardInterrupt),
+        bootstrap.database(config) as url,
+        Supervisor([_web(config, url), _consoles(url)]) as supervisor,
+    ):
         supervisor.watch(bootstrap.keeper(config))
 
 
@@ -78,6 +83,13 @@ def worker() -> None:
         work.run(installation)
 
 
+@click.command("console-proxy")
+def console_proxy() -> None:
+    """Start the console proxy alone."""
+    with opened() as installation:
+        consoles.run(installation)
+
+
 def children(config: Settings, url: str) -> list[Child]:
     """Return the processes that make an installation whose database is at `url`."""
     worker_command = (sys.executable, "-m", "controlplane.cli", "worker")
@@ -86,6 +98,7 @@ def children(config: Settings, url: str) -> list[Child]:
     return [
         replace(_web(config, url), log=logs / "web.log"),
         Child("worker", worker_command, _environment(url), logs / "worker.log"),
+        replace(_consoles(url), log=logs / "consoles.log"),
     ]
 
 
@@ -97,6 +110,10 @@ def _web(config: Settings, url: str) -> Child:
         *("--log-level", "warning", "--graceful-timeout", "15"),
     )
     return Child("web", command, _environment(url))
+
+
+def _consoles(url: str) -> Child:
+    return Child("consoles", (sys.executable, "-m", "controlplane.cli", "console-proxy"), _environment(url))
 
 
 def _environment(url: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The record: tables and nothing else. Decisions are in services, reads in lookups."""
 
 from controlplane.models.catalogue import Flavor, Image
+from controlplane.models.consoles import ConsoleTicket
 from controlplane.models.drifts import Drift, DriftKind, DriftOutcome, PoolCheck
 from controlplane.models.identity import ApiToken, IdempotencyKey, User
 from controlplane.models.pools import Claim, Pool, PoolCapacity, Subnet
@@ -13,6 +14,7 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "Claim",
+    "ConsoleTicket",
     "Department",
     "Drift",
     "DriftKind",

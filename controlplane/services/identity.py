@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from argon2 import PasswordHasher
@@ -131,21 +132,42 @@ def revoke_token(session: Session, actor: Actor, token: UUID, now: datetime | No
 
 def token_actor(session: Session, secret: str, trace: str | None = None, now: datetime | None = None) -> Actor:
     """Return the actor that a token stands for. Raises NotSignedIn for one that is unknown, revoked or expired."""
-    row = wire.run(session, _CALLER, {"hash": _digest(secret)}).fetchone()
-    if row is None:
+    row = wire.run(session, _BY_HASH, {"hash": _digest(secret)}).fetchone()
+    actor = _token_actor(row, trace, now)
+    if actor is None:
         raise NotSignedIn
+    return actor
+
+
+def actor_again(session: Session, kind: str, ident: UUID, now: datetime | None = None) -> Actor | None:
+    """Return the actor of this kind and id with the rights of this moment, None where it has none any more."""
+    if kind == "user":
+        return user_actor(session, ident)
+    return _token_actor(wire.run(session, _BY_ID, {"id": ident}).fetchone(), None, now)
+
+
+def _token_actor(row: tuple[Any, ...] | None, trace: str | None, now: datetime | None) -> Actor | None:
+    if row is None:
+        return None
     id_, name, role, department, scope, revoked_at, expires_at = row
     if revoked_at or (expires_at and expires_at <= (now or datetime.now(UTC))):
-        raise NotSignedIn
+        return None
     return Actor(id_, name, "token", role, department, frozenset(scope) if department else None, trace)
 
 
 # With the ids of the department and of all below it, which is what the token reaches.
-_CALLER = """
+_BY_HASH = """
     SELECT t.id, t.name, t.role, t.department_id,
            ARRAY(SELECT d.id FROM departments d WHERE d.lineage @> ARRAY[t.department_id]),
            t.revoked_at, t.expires_at
     FROM api_tokens t WHERE t.secret_hash = %(hash)s
+"""
+
+_BY_ID = """
+    SELECT t.id, t.name, t.role, t.department_id,
+           ARRAY(SELECT d.id FROM departments d WHERE d.lineage @> ARRAY[t.department_id]),
+           t.revoked_at, t.expires_at
+    FROM api_tokens t WHERE t.id = %(id)s
 """
 
 

@@ -75,10 +75,16 @@ def test_only_a_guest_of_a_real_processor_is_shown_it(domain_type: str, modes: l
     assert built(a_spec(), replace(AROUND, domain_type=domain_type)).xpath("cpu/@mode") == modes
 
 
-def test_a_console_can_be_had_on_the_host_alone() -> None:
+def test_the_screen_of_a_machine_listens_nowhere() -> None:
     domain = built(a_spec())
     assert domain.xpath("devices/serial/@type") == ["pty"]
-    assert domain.xpath("devices/graphics/@listen") == ["127.0.0.1"]
+    assert domain.xpath("devices/graphics/listen/@type") == ["none"]
+
+
+def test_the_seed_is_where_a_kernel_made_for_clouds_finds_it() -> None:
+    domain = built(a_spec())
+    assert domain.xpath("devices/disk[@device='cdrom']/target/@bus") == ["scsi"]
+    assert domain.xpath("devices/controller[@type='scsi']/@model") == ["virtio-scsi"]
 
 
 @pytest.mark.parametrize("field", ["name", "department", "system", "image"])

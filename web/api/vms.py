@@ -1,16 +1,16 @@
 """Virtual machines."""
 
-from flask import Response, url_for
+from flask import Response, request, url_for
 
 from controlplane import lookups
 from controlplane.policy import allows
 from controlplane.reports import quota as report
-from controlplane.services import requests, resources
+from controlplane.services import consoles, requests, resources
 from web import present
 from web.api.nouns import listing, noun
-from web.context import actor, dry_run, own_department, session, version
+from web.context import actor, console_url, dry_run, own_department, session, version
 from web.schemas import BulkPath, IdPath, IdsBody, VmBody, VmQuery, VmRebuild, VmsBody, VmSize, VmSpec, WriteQuery
-from web.shapes import OrderedVms, Vm, VmPage, Vms
+from web.shapes import OrderedVms, Ticket, Vm, VmPage, Vms
 
 api = noun("vms", "/vms", "Virtual machines of departments")
 KIND = "vm"
@@ -98,6 +98,13 @@ def resize(path: IdPath, body: VmSize, query: WriteQuery) -> Response:
 def rebuild(path: IdPath, body: VmRebuild, query: WriteQuery) -> Response:
     """Start again from an image; what is on its disk is lost"""
     return _act(path, "rebuild", body)
+
+
+@api.post("/<ref>/console", responses={200: Ticket})
+def console(path: IdPath, query: WriteQuery) -> Response:
+    """Open its console: a ticket that is good once, for a minute, and the websocket to show it to"""
+    secret = consoles.issue(session(), actor(), path.ref, request.headers.get("Origin"))
+    return present.answer({"ticket": secret, "seconds": consoles.SECONDS, "url": console_url()})
 
 
 @api.get("/<ref>/history")

@@ -1,7 +1,7 @@
 """Copy what the console serves out of node_modules.
 
-The packages weigh over a hundred megabytes; the console serves four files made from them: a style
-sheet, two scripts and one sprite of the icons that icons.txt names. Their licences go along.
+The packages weigh over a hundred megabytes; the console serves a few files made from them: style sheets, scripts, one
+sprite of the icons that icons.txt names, and the viewers of the remote console. Their licences go along.
 """
 
 import json
@@ -19,7 +19,17 @@ COPIES = {
     "echarts/NOTICE": "echarts.NOTICE",
     "htmx.org/dist/htmx.min.js": "htmx.min.js",
     "htmx.org/LICENSE": "htmx.LICENSE",
+    "@xterm/xterm/lib/xterm.mjs": "xterm.mjs",
+    "@xterm/xterm/css/xterm.css": "xterm.css",
+    "@xterm/xterm/LICENSE": "xterm.LICENSE",
+    "@xterm/addon-fit/lib/addon-fit.mjs": "xterm-fit.mjs",
+    "@novnc/novnc/LICENSE.txt": "novnc/LICENSE.txt",
 }
+FOLDERS = {
+    "@novnc/novnc/core": "novnc/core",
+    "@novnc/novnc/vendor/pako": "novnc/vendor/pako",
+}
+_SOURCE_MAP = re.compile(r"(/\*|//)# sourceMappingURL=\S+( \*/|\*/)?")
 
 
 def sprite(icons: Path, names: list[str]) -> str:
@@ -34,12 +44,15 @@ def sprite(icons: Path, names: list[str]) -> str:
 def main(modules: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
+    for source, name in FOLDERS.items():
+        shutil.copytree(modules / source, target / name)
     for source, name in COPIES.items():
         shutil.copyfile(modules / source, target / name)
 
     # A source map that is not served is a 404 in every developer's console.
-    css = target / "tabler.min.css"
-    css.write_text(re.sub(r"/\*# sourceMappingURL=.*?\*/", "", css.read_text(encoding="utf-8")), encoding="utf-8")
+    for name in ("tabler.min.css", "xterm.mjs", "xterm-fit.mjs"):
+        file = target / name
+        file.write_text(_SOURCE_MAP.sub("", file.read_text(encoding="utf-8")), encoding="utf-8")
 
     names = sorted(set(Path(__file__).with_name("icons.txt").read_text(encoding="utf-8").split()))
     (target / "icons.svg").write_text(sprite(modules / "@tabler/icons/icons", names), encoding="utf-8")

@@ -16,6 +16,7 @@ from controlplane.policy import allows
 from controlplane.reports import usage as report
 from controlplane.services import resources
 from web.console import catalogue, impact, sizes
+from web.console.consoles import console_page
 from web.console.vms import KIND
 from web.context import actor, session
 from web.words import action_word, class_word, exact_scale, state_word, verb_word
@@ -47,6 +48,7 @@ def show(ref: UUID) -> str:
         tabs=[(name, label) for name, label, _read in tabs],
         verbs=_verbs(vm),
         shown=next(reading for name, _label, reading in tabs if name == read)(),
+        console_url=console_page(vm),
         with_pool=allows(actor(), "pool.read"),
         action_word=action_word,
         seconds=SOON if vm.state in IN_TRANSITION else LATER,
