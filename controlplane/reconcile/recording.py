@@ -22,6 +22,9 @@ from controlplane.models import Drift, DriftOutcome, Pool, PoolCheck, Resource
 from controlplane.reconcile.compare import Comparison, Recorded, Seen
 
 _AT_ONCE = 1000
+MISSING_AT_ONCE = 5
+MISSING_SHARE = 0.2
+"""More missing machines of one pool than both are not repaired unasked."""
 
 log = structlog.get_logger(__name__)
 
@@ -83,13 +86,25 @@ def take(session: Session, actor: Actor, pool: Pool, comparison: Comparison) -> 
     machines = [str(s.machine) for s in comparison.seen]
     waited_for = {UUID(lock) for lock in session.scalars(_WAITED_FOR, {"machines": machines, "pool": pool.id})}
     still = _still_so(session, pool.id, comparison.seen, waited_for)
-    lasting, fresh = _write(session, [_row(actor, pool.id, s, repair=repairs and ours) for s, ours in still])
+    spared = _too_many_missing(pool, comparison)
+    decided = ((s, repairs and ours and not (spared and s.kind == "missing")) for s, ours in still)
+    lasting, fresh = _write(session, [_row(actor, pool.id, s, repair=repair) for s, repair in decided])
     opened = tuple(drift for drift in lasting if drift.id in fresh)
     audit.record(session, actor, [findings.act(drift, "drifted") for drift in opened])
     findings.close(session, actor, _endings(session, pool.id, comparison, lasting, waited_for))
     looks = [d.resource_id for d in lasting if d.decision == "repair" and d.resource_id not in waited_for]
     jobs.enqueue(session, [resource for resource in looks if resource], actor.trace)
     return Taken(len(looks), opened)
+
+
+def _too_many_missing(pool: Pool, comparison: Comparison) -> bool:
+    """Tell whether so many are missing at once that a lost storage is likelier than lost machines: to build them anew
+    would give each an empty disk, so that is left to a person."""
+    missing = sum(s.kind == "missing" for s in comparison.seen)
+    many = missing > max(MISSING_AT_ONCE, MISSING_SHARE * (len(comparison.seen) + len(comparison.agreeing)))
+    if many:
+        log.error("drift.many_missing", pool=pool.code, missing=missing, left_to="a person: see the page Drift")
+    return many
 
 
 def pools_with_findings(session: Session) -> set[UUID]:

@@ -8,9 +8,10 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from controlplane.db import transaction
+from controlplane.models import Drift
 from controlplane.reconcile.sweep import sweep
 from provisioners.contract import Machine, Rejected, Unreachable
 from tests.reconcile.lab import Lab
@@ -175,3 +176,13 @@ def test_the_sweep_itself_touches_nothing(lab: Lab) -> None:
     machines, record = lab.machines(), lab.picture(web).record
     swept(lab)
     assert (lab.machines(), lab.picture(web).record) == (machines, record)
+
+
+@pytest.mark.parametrize(("missing", "looks"), [(5, 5), (6, 0), (8, 0)])
+def test_a_pool_that_lost_many_machines_at_once_is_left_to_a_person(lab: Lab, missing: int, looks: int) -> None:
+    made = quiet(lab, *(f"web-{n}" for n in range(8)))
+    for resource in made[:missing]:
+        lab.driver().delete(resource)
+    assert swept(lab) == looks
+    with transaction(lab.sessions) as session:
+        assert session.scalar(select(func.count()).select_from(Drift).where(Drift.closed_at.is_(None))) == missing
