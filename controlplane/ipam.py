@@ -80,11 +80,13 @@ def successor(address: str) -> str:
     return str(IPAddress(address) + 1)
 
 
+@lru_cache(maxsize=1024)
 def prefix_length(cidr: str) -> int:
     """Return the prefix length of a subnet."""
     return int(IPNetwork(cidr).prefixlen)
 
 
+@lru_cache(maxsize=1024)
 def version(cidr: str) -> int:
     """Return 4 or 6. Raises BadBlock."""
     return int(_network(cidr).version)

@@ -4,6 +4,7 @@ The order of the filters is the order of the explanation: each says how many poo
 ones before it left.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -85,29 +86,53 @@ def choose_pool(pools: Sequence[Candidate], need: Need) -> Candidate:
     Of pools that are alike, the name of the ask picks one: many who ask at once see the same figures, and would all
     wait for the one that is a little better. The same ask picks the same pool, so that a dry run tells the truth.
     """
-    left = list(pools)
-    removed: list[tuple[str, int]] = []
-    for name, keeps in FILTERS:
-        passed = [pool for pool in left if keeps(pool, need)]
-        removed.append((name, len(left) - len(passed)))
-        left = passed
-    if not left:
-        raise NoPool(need.name, len(pools), removed)
-    weights = [_weight(pool, need) for pool in left]
-    good_enough = max(weights) - ALIKE
-    best = [pool for pool, weight in zip(left, weights, strict=True) if weight > good_enough]
-    return min(best, key=lambda pool: blake2b(f"{need.name}/{pool.code}".encode(), digest_size=8).digest())
+    return choose_pools(pools, [need])[0]
 
 
 def choose_pools(pools: Iterable[Candidate], needs: Sequence[Need]) -> list[Candidate]:
     """Choose for each need in turn, as if those before it were already there. Raises NoPool."""
     state = {pool.id: pool for pool in pools}
+    weights: dict[_Shape, dict[UUID, float | None]] = defaultdict(dict)
     chosen = []
     for need in needs:
-        pool = choose_pool(tuple(state.values()), need)
+        known = weights[_shape(need)]
+        for id_, pool in state.items():
+            if id_ not in known:
+                known[id_] = _weight(pool, need) if all(keeps(pool, need) for _, keeps in FILTERS) else None
+        pool = _pick(state, known, need)
         chosen.append(pool)
         state[pool.id] = _taken(pool, need)
+        # Only what changed is weighed again: most of many asks are of a few shapes.
+        for of_shape in weights.values():
+            of_shape.pop(pool.id, None)
     return chosen
+
+
+_Shape = tuple[frozenset[tuple[str, int]], int, UUID | None, str | None]
+
+
+def _shape(need: Need) -> _Shape:
+    """Return all of a need that filters and weighers look at."""
+    return frozenset(need.amounts.items()), need.mlps_level, need.site, need.spread_group
+
+
+def _pick(pools: Mapping[UUID, Candidate], weights: Mapping[UUID, float | None], need: Need) -> Candidate:
+    fit = {id_: weight for id_, weight in weights.items() if weight is not None}
+    if not fit:
+        raise NoPool(need.name, len(pools), _removed(list(pools.values()), need))
+    good_enough = max(fit.values()) - ALIKE
+    alike = [pools[id_] for id_, weight in fit.items() if weight > good_enough]
+    return min(alike, key=lambda pool: blake2b(f"{need.name}/{pool.code}".encode(), digest_size=8).digest())
+
+
+def _removed(pools: Sequence[Candidate], need: Need) -> list[tuple[str, int]]:
+    """Return how many each filter removes of those that the ones before it left."""
+    removed = []
+    for name, keeps in FILTERS:
+        passed = [pool for pool in pools if keeps(pool, need)]
+        removed.append((name, len(pools) - len(passed)))
+        pools = passed
+    return removed
 
 
 def _weight(pool: Candidate, need: Need) -> float:

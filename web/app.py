@@ -1,5 +1,6 @@
 """The web application: wires sessions, identity, API and console into one Flask app, and serves it."""
 
+import gc
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ CONTENT_SECURITY = (
     " form-action 'self'; frame-ancestors 'none'"
 )
 LARGEST_BODY = 32 * 1024 * 1024
+_COLLECT_AFTER = 20_000
 _ASSETS = frozenset({"static", "docs.static"})
 
 log = structlog.get_logger(__name__)
@@ -36,7 +38,11 @@ def from_environment() -> OpenAPI:
     if config.database_url is None:
         raise SystemExit("STEPPE_DATABASE_URL is not set: start the web server by `steppe serve` or `steppe up`")
     engine = make_engine(config.database_url, pool_size=config.web_threads)
-    return create_app(Installation(config, config.database_url, engine, make_sessions(engine)))
+    app = create_app(Installation(config, config.database_url, engine, make_sessions(engine)))
+    # What start-up made stays for good: the collector need not go through it again, nor look up at every few requests.
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 20)
+    return app
 
 
 def create_app(installation: Installation) -> OpenAPI:
