@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, LiteralString
 from uuid import UUID
 
-from psycopg import Connection, Cursor
+from psycopg import Connection, Cursor, OperationalError
 from sqlalchemy.orm import Session
 
 Params = dict[str, Any]
@@ -25,7 +25,8 @@ def run(session: Session, statement: LiteralString, params: Params | None = None
     Within `pipelined` the answer, or the error, comes when the cursor is read or the block ends.
     """
     session.flush()
-    return _driver(session).execute(statement, params)
+    with _loss_noticed(session) as driver:
+        return driver.execute(statement, params)
 
 
 Parts = tuple[tuple[LiteralString, LiteralString], ...]
@@ -61,7 +62,7 @@ def _joined(writes: tuple[tuple[Parts, tuple[LiteralString, ...]], ...]) -> Any:
 def pipelined(session: Session) -> Iterator[None]:
     """Let the statements of `run` go out together. What was not read raises its error at the end of the block."""
     session.flush()
-    with _driver(session).pipeline():
+    with _loss_noticed(session) as driver, driver.pipeline():
         # They are always the same few: planning them anew for each value takes longer than carrying them out.
         run(session, "SET LOCAL plan_cache_mode = force_generic_plan")
         yield
@@ -75,6 +76,19 @@ def rows(values: Any) -> str:
 def ids(values: Iterable[UUID]) -> str:
     """Return ids as one array parameter, to be cast to uuid[]."""
     return "{" + ",".join(map(str, values)) + "}"
+
+
+@contextmanager
+def _loss_noticed(session: Session) -> Iterator[Connection[Any]]:
+    """Give the session's driver connection; where it is lost meanwhile, let SQLAlchemy know, which then does not try to
+    roll back on it when the session is closed."""
+    driver = _driver(session)
+    try:
+        yield driver
+    except OperationalError:
+        if driver.closed:
+            session.connection().invalidate()
+        raise
 
 
 def _driver(session: Session) -> Connection[Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import event
@@ -26,8 +26,9 @@ from provisioners.contract import MachineDriver, MachineSpec
 from provisioners.libvirt_node import NodeFiles, Shelf
 from tests.chaos.traps import Point, reach
 
-_NO_ORDERS = {"observe", "discover", "close"}
+_NO_ORDERS = {"observe", "discover", "inspect", "close"}
 _doing = threading.local()
+T = TypeVar("T")
 
 
 class TrappedDriver:
@@ -40,15 +41,16 @@ class TrappedDriver:
         act = getattr(self._driver, name)
         return act if name in _NO_ORDERS else partial(self._order, name, act)
 
-    def _order(self, step: str, act: Callable[[Any], None], order: MachineSpec | UUID) -> None:
+    def _order(self, step: str, act: Callable[[Any], T], order: MachineSpec | UUID) -> T:
         machine = str(order if isinstance(order, UUID) else order.id)
         reach(Point(step, "before", machine))
         _doing.step = step
         try:
-            act(order)
+            done = act(order)
         finally:
             _doing.step = None
         reach(Point(step, "after", machine))
+        return done
 
 
 class TrappedFiles(NodeFiles):

@@ -159,7 +159,8 @@ def test_buttons_that_are_impossible_now_are_disabled_and_say_why(
     assert reasons == [reason] * 6, "only deleting is possible"
     http.work(ident)
     words, reasons = told(browser.get(f"/vms/{ident}"))
-    assert words == BUTTONS[language] and len(reasons) == 2, "neither start nor retry"
+    assert words[1:] == BUTTONS[language] and len(reasons) == 2, "neither start nor retry"
+    assert words[0] == {"en": "Console", "zh": "控制台"}[language], "what runs has a console"
 
 
 def test_a_button_orders_says_so_and_the_worker_makes_it_so(http: Callers, visit: Visitors) -> None:

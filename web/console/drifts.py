@@ -1,5 +1,6 @@
 """Drift: the list of what is not as recorded, and deciding what becomes of it."""
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -8,38 +9,38 @@ from werkzeug.wrappers import Response
 
 from controlplane import lookups
 from controlplane.errors import NotFound
-from controlplane.paging import Listing
+from controlplane.paging import Listing, Page
 from controlplane.policy import allows
 from controlplane.services import drift as service
+from web.console.lists import Column, Filter, Table, file, shown
 from web.context import actor, session
-from web.words import drift_field, drift_value, drift_word
-
-FILTERS = ("pool", "kind", "open")
+from web.words import called, drift_field, drift_value, drift_word
 
 
 def register(pages: Blueprint) -> None:
     """Add the pages of this file."""
     pages.add_url_rule("/drifts", "drifts", index)
+    pages.add_url_rule("/drifts.csv", "drifts_csv", export)
     pages.add_url_rule("/drifts/check", "drift_check", check, methods=["POST"])
     pages.add_url_rule("/drifts/<uuid:ref>/<verb>", "drift_act", act, methods=["POST"])
 
 
 def index() -> str:
     """List findings, those that are open unless asked otherwise"""
-    filters = {name: request.args[name] for name in FILTERS if request.args.get(name)}
-    if "open" not in request.args:
-        filters["open"] = "true"
-    sort = request.args.get("sort") or "-first_seen"
-    found = lookups.drifts(session(), actor(), Listing(50, request.args.get("cursor"), sort, filters))
     return render_template(
         "drifts.html",
-        list=_list(found, sort),
+        list={**shown(_table()), "search": None},
         unseen=[c for c in lookups.pool_checks(session(), actor()) if c.trouble],
         may_decide=allows(actor(), "drift.decide"),
         drift_word=drift_word,
         field_word=drift_field,
         value_word=drift_value,
     )
+
+
+def export() -> Response:
+    """List findings as a file"""
+    return file(_table())
 
 
 def check() -> Response:
@@ -81,35 +82,48 @@ def _version() -> int | None:
     return int(shown) if shown.isascii() and shown.isdigit() and len(shown) <= 9 else None
 
 
-def _list(found: Any, sort: str) -> dict[str, Any]:
-    columns = [
-        ("name", _("Machine"), False),
-        ("kind", _("Drift"), False),
-        ("differences", _("Wanted, and found"), False),
-        ("pool", _("Pool"), False),
-        ("department", _("Department"), False),
-        ("first_seen", _("Since"), True),
-        ("end", _("What becomes of it"), False),
-    ]
+def _table() -> Table:
     kinds = [(kind, drift_word(kind)) for kind in ("missing", "unknown", "different")]
-    return {
-        "id": "drifts",
-        "label": _("Drift"),
-        "columns": [{"key": k, "label": label, "sortable": s, "numeric": False} for k, label, s in columns],
-        "sort": sort,
-        "filters": [
-            {"name": "kind", "label": _("Drift"), "options": kinds},
-            {"name": "open", "label": _("Shown"), "options": [("true", _("Open")), ("false", _("Over"))]},
+    return Table(
+        id="drifts",
+        label=_("Drift"),
+        endpoint="console.drifts",
+        sort="-first_seen",
+        columns=[
+            Column("name", _("Machine"), lambda d: d.name),
+            Column("kind", _("Drift"), lambda d: drift_word(d.kind)),
+            Column("differences", _("Wanted, and found"), _difference),
+            Column("pool", _("Pool"), lambda d: d.pool.name),
+            Column("department", _("Department"), lambda d: called(d.resource.department) if d.resource else ""),
+            Column("first_seen", _("Since"), lambda d: d.first_seen, sortable=True),
+            Column("end", _("What becomes of it"), lambda d: drift_word(d.outcome) if d.outcome else _("Open")),
         ],
-        "search": None,
-        "page": found,
-        "total": None,
-        "csv": None,
-        "every": None,
-        "nothing": {
+        filters=[
+            Filter("kind", _("Drift"), kinds),
+            Filter("open", _("Shown"), [("true", _("Open")), ("false", _("Over"))]),
+        ],
+        fetch=_fetch,
+        more_filters=("pool",),
+        nothing={
             "title": _("Everything is as recorded"),
             "advice": _("The sweep looks at every pool some times an hour, and whenever it is asked to."),
             "url": None,
             "action": None,
         },
-    }
+    )
+
+
+def _fetch(listing: Listing) -> Page[Any]:
+    asked = listing if "open" in listing.filters else replace(listing, filters={**listing.filters, "open": "true"})
+    return lookups.drifts(session(), actor(), asked)
+
+
+def _difference(drift: Any) -> str:
+    """Return what differs as a cell of a file says it."""
+    seen = ((name, both) for name, both in drift.differences.items() if both["observed"] is not None)
+    return "; ".join(
+        f"{drift_field(name)}: {drift_value(both['wanted'])} -> {drift_value(both['observed'])}"
+        if both["wanted"] is not None
+        else f"{drift_field(name)}: {drift_value(both['observed'])}"
+        for name, both in seen
+    )
