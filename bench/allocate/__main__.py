@@ -39,6 +39,9 @@ def main() -> None:
                 _round(ours, peer, given.seconds, results)
                 for clients in CONNECTIONS:
                     commits[clients].append(limit.commits(databases["pgbench"], clients, given.seconds / 2))
+            # Last: the database tidies up for a while after tens of thousands of rows.
+            for _ in range(given.rounds):
+                results["steppe bulk"].append(drive(ours.port, ours.bulks(), given.seconds))
     _report(results, commits)
 
 
@@ -53,7 +56,6 @@ def _round(ours: Steppe, peer: Placement, seconds: float, results: Results) -> N
     for connections in CONNECTIONS:
         results[f"steppe {connections}"].append(drive(ours.port, ours.singles(connections), seconds))
         results[f"placement {connections}"].append(drive(peer.port, peer.singles(connections), seconds))
-    results["steppe bulk"].append(drive(ours.port, ours.bulks(), seconds))
 
 
 def _report(results: Results, commits: dict[int, list[float]]) -> None:
