@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from select import select
+from select import POLLIN, poll
 from typing import Any
 from uuid import UUID
 
@@ -93,8 +93,9 @@ def _refuse_dead(dialect: Dialect, connection: Any, record: ConnectionPoolEntry,
     idle = now - record.info.get("used", now)
     record.info["used"] = now
     try:
-        heard, _, _ = select([connection], [], [], 0)
-        if heard or idle > _TRUSTED_SECONDS:
+        asked = poll()
+        asked.register(connection, POLLIN)
+        if asked.poll(0) or idle > _TRUSTED_SECONDS:
             dialect.do_ping(connection)
     except psycopg.Error as error:
         raise sql_errors.DisconnectionError from error

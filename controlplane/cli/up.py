@@ -41,7 +41,7 @@ Children = Callable[[Settings, str], list[Child]]
 @click.command()
 @click.option("--centre", "name", type=click.Choice(models()), help="Load this model centre on the first start.")
 def up(name: str | None) -> None:
-    """Start everything: database, migrations, web server and worker. Ctrl-C stops all of it."""
+    """Start everything: database, migrations, web server, console proxy and worker. Ctrl-C stops all of it."""
     run(settings(), children, name)
 
 

@@ -213,7 +213,7 @@ def _allocate(
     pools: list[Candidate],
 ) -> list[Candidate]:
     """Post the demand and return the pools that took it. Where one filled up since the look, look again."""
-    for _ in range(_PLACEMENT_TRIES):
+    for tried in range(1, _PLACEMENT_TRIES + 1):
         demands = [_demand(department, id_, item, pool) for (id_, item), pool in zip(demanding, pools, strict=True)]
         may_fill_up = _may_fill_up(demanding, pools)
         if may_fill_up:
@@ -224,7 +224,7 @@ def _allocate(
             if any(s.owner_kind == "department" for s in error.shortages):
                 raise
             if not may_fill_up:
-                break
+                raise Contended(times=tried) from error
             # Not even the locks stay: the next choice takes others, maybe before these in their order.
             wire.run(session, "ROLLBACK TO SAVEPOINT before_allocation")
             pools = _choose_pools(session, department, kind, demanding)
