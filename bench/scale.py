@@ -7,14 +7,13 @@ import argparse
 import json
 from collections import defaultdict
 from contextlib import ExitStack
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import psutil
 from sqlalchemy import Engine, event, text
 
-from bench.allocate.load import Say, Tally, drive
+from bench.allocate.load import Connection, Say, Tally, drive
 from bench.allocate.ours import Steppe, steppe
 from bench.servers import make_database, postgres, scratch
 from controlplane.bootstrap import Installation
@@ -87,7 +86,7 @@ def _says(side: Steppe) -> dict[str, Say]:
 
 
 def _first(side: Steppe, path: str) -> dict[str, Any]:
-    connection = HTTPConnection("127.0.0.1", side.port, timeout=60)
+    connection = Connection(side.port)
     _, body = side.reads(path)(connection)
     connection.close()
     item: dict[str, Any] = json.loads(body)["items"][0]

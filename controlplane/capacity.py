@@ -56,7 +56,7 @@ def _pools(kind: str, wish: Wish | None) -> tuple[LiteralString, dict[str, Any]]
     return _WISHED_POOLS, {
         "kind": kind,
         "anywhere": not wish.sites,
-        "sites": wire.ids(wish.sites),
+        "sites": wire.array(wish.sites),
         "level": wish.mlps_level,
         "amounts": wire.rows(wish.amounts),
     }
@@ -88,16 +88,17 @@ _ALL_POOLS: LiteralString = """
 
 _WISHED_POOLS: LiteralString = """
     SELECT p.id, p.code, p.site_id, p.mlps_level, p.accepting,
-           array_agg(a.resource_class), array_agg(a."limit" - a.used - a.held), array_agg(a."limit")
-    FROM pools p JOIN ledger_accounts a ON a.owner = p.id
+           a.classes, a.free, a.limits
+    FROM pools p CROSS JOIN LATERAL (
+        SELECT array_agg(resource_class) AS classes, array_agg("limit" - used - held) AS free,
+               array_agg("limit") AS limits,
+               bool_and("limit" IS NULL
+                        OR used + held + coalesce((%(amounts)s::jsonb ->> resource_class)::bigint, 0) <= "limit") AS fit
+        FROM ledger_accounts WHERE owner = p.id OFFSET 0
+    ) a
     WHERE p.kind = %(kind)s AND p.accepting AND p.mlps_level >= %(level)s
     AND (%(anywhere)s OR p.site_id = ANY(%(sites)s::uuid[]))
-    AND NOT EXISTS (
-        SELECT 1 FROM json_each_text(%(amounts)s::json) least
-        JOIN ledger_accounts spent ON spent.owner = p.id AND spent.resource_class = least.key
-        WHERE spent.used + spent.held + least.value::bigint > spent."limit"
-    )
-    GROUP BY p.id
+    AND a.fit
 """
 
 _MEMBERS = """

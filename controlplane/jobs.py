@@ -25,7 +25,7 @@ def enqueue(session: Session, resources: Iterable[UUID], trace: str | None = Non
 
 def enqueuing(resources: Iterable[UUID], trace: str | None = None) -> wire.Write:
     """Return what asks for it, to go out with other writes."""
-    return wire.Write((), {"task": RECONCILE, "looks": wire.ids(resources), "job_trace": trace}, (_DEFER,))
+    return wire.Write((), {"task": RECONCILE, "looks": wire.array(resources), "job_trace": trace}, (_DEFER,))
 
 
 def enqueue_check(session: Session, pool: UUID | None = None, trace: str | None = None) -> int:
@@ -48,10 +48,10 @@ def state_of(session: Session, job: int) -> str | None:
 # make every ask wait once more.
 _DEFER = """
     procrastinate_defer_jobs_v1(ARRAY(
-        SELECT ROW(%(task)s, %(task)s, 0, resource, NULL,
+        SELECT ROW(%(task)s, %(task)s, 0, resource::text, NULL,
                    jsonb_build_object('resource_id', resource, 'trace', %(job_trace)s::text),
                    NULL)::procrastinate_job_to_defer_v1
-        FROM unnest(%(looks)s::text[]) WITH ORDINALITY asked(resource, place) ORDER BY place
+        FROM unnest(%(looks)s::uuid[]) WITH ORDINALITY asked(resource, place) ORDER BY place
     ))
 """
 

@@ -4,10 +4,10 @@ The order of the filters is the order of the explanation: each says how many poo
 ones before it left.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from math import inf
 from uuid import UUID
 
 from controlplane.errors import NoPool
@@ -43,11 +43,11 @@ class Need:
 
 
 def _has_room(pool: Candidate, need: Need) -> bool:
-    return all(c in pool.free and _fits(pool.free[c], amount) for c, amount in need.amounts.items())
-
-
-def _fits(free: int | None, amount: int) -> bool:
-    return free is None or amount <= free
+    for resource_class, amount in need.amounts.items():
+        free = pool.free.get(resource_class, -1)
+        if free is not None and amount > free:
+            return False
+    return True
 
 
 Filter = Callable[[Candidate, Need], bool]
@@ -62,12 +62,12 @@ FILTERS: tuple[tuple[str, Filter], ...] = (
 
 def _scarcest_left(pool: Candidate, need: Need) -> float:
     """Return the share (0 to 1) that would be left of the class that runs out first."""
-    shares = []
+    scarcest = 1.0
     for resource_class, amount in need.amounts.items():
         free, limit = pool.free[resource_class], pool.limit[resource_class]
         if free is not None and limit:
-            shares.append((free - amount) / limit)
-    return min(shares, default=1.0)
+            scarcest = min(scarcest, (free - amount) / limit)
+    return scarcest
 
 
 Weigher = Callable[[Candidate, Need], float]
@@ -78,6 +78,7 @@ WEIGHERS: tuple[tuple[str, float, Weigher], ...] = (
 """Name, weight, and a figure of which more is better: pools of a high level are kept for those that need it."""
 ALIKE = 0.02
 """Pools whose weights differ by less are as good as each other."""
+_UNFIT = -inf
 
 
 def choose_pool(pools: Sequence[Candidate], need: Need) -> Candidate:
@@ -91,20 +92,19 @@ def choose_pool(pools: Sequence[Candidate], need: Need) -> Candidate:
 
 def choose_pools(pools: Iterable[Candidate], needs: Sequence[Need]) -> list[Candidate]:
     """Choose for each need in turn, as if those before it were already there. Raises NoPool."""
-    state = {pool.id: pool for pool in pools}
-    weights: dict[_Shape, dict[UUID, float | None]] = defaultdict(dict)
+    state = sorted(pools, key=lambda pool: pool.code)
+    by_shape: dict[_Shape, list[float | None]] = {}
     chosen = []
     for need in needs:
-        known = weights[_shape(need)]
-        for id_, pool in state.items():
-            if id_ not in known:
-                known[id_] = _weight(pool, need) if all(keeps(pool, need) for _, keeps in FILTERS) else None
-        pool = _pick(state, known, need)
-        chosen.append(pool)
-        state[pool.id] = _taken(pool, need)
+        known = by_shape.setdefault(_shape(need), [None] * len(state))
+        weights = [_weight(state[n], need) if weight is None else weight for n, weight in enumerate(known)]
+        known[:] = weights
+        number = _pick(state, weights, need)
+        chosen.append(state[number])
+        state[number] = _taken(state[number], need)
         # Only what changed is weighed again: most of many asks are of a few shapes.
-        for of_shape in weights.values():
-            of_shape.pop(pool.id, None)
+        for of_shape in by_shape.values():
+            of_shape[number] = None
     return chosen
 
 
@@ -116,13 +116,12 @@ def _shape(need: Need) -> _Shape:
     return frozenset(need.amounts.items()), need.mlps_level, need.site, need.spread_group
 
 
-def _pick(pools: Mapping[UUID, Candidate], weights: Mapping[UUID, float | None], need: Need) -> Candidate:
-    fit = {id_: weight for id_, weight in weights.items() if weight is not None}
-    if not fit:
-        raise NoPool(need.name, len(pools), _removed(list(pools.values()), need))
-    good_enough = max(fit.values()) - ALIKE
-    alike = [pools[id_] for id_, weight in fit.items() if weight > good_enough]
-    return min(alike, key=lambda pool: blake2b(f"{need.name}/{pool.code}".encode(), digest_size=8).digest())
+def _pick(pools: Sequence[Candidate], weights: Sequence[float], need: Need) -> int:
+    best = max(weights, default=_UNFIT)
+    if best == _UNFIT:
+        raise NoPool(need.name, len(pools), _removed(pools, need))
+    alike = [number for number, weight in enumerate(weights) if weight > best - ALIKE]
+    return alike[int.from_bytes(blake2b(need.name.encode(), digest_size=8).digest(), "big") % len(alike)]
 
 
 def _removed(pools: Sequence[Candidate], need: Need) -> list[tuple[str, int]]:
@@ -136,7 +135,13 @@ def _removed(pools: Sequence[Candidate], need: Need) -> list[tuple[str, int]]:
 
 
 def _weight(pool: Candidate, need: Need) -> float:
-    return sum(weight * figure(pool, need) for _, weight, figure in WEIGHERS)
+    for _, keeps in FILTERS:
+        if not keeps(pool, need):
+            return _UNFIT
+    total = 0.0
+    for _, weight, figure in WEIGHERS:
+        total += weight * figure(pool, need)
+    return total
 
 
 def _taken(pool: Candidate, need: Need) -> Candidate:

@@ -57,7 +57,15 @@ class _Movement(NamedTuple):
     used: int
 
 
+class _Wanted(NamedTuple):
+    subject: UUID
+    account: int
+    amount: int
+    origin: UUID
+
+
 _Balances = Mapping[tuple[UUID, int], tuple[int, int, UUID]]
+_NOTHING = (0, 0, None)
 
 
 def hold(session: Session, demands: Sequence[Demand]) -> None:
@@ -67,7 +75,15 @@ def hold(session: Session, demands: Sequence[Demand]) -> None:
 
 def allocate(session: Session, demands: Sequence[Demand]) -> None:
     """Take new demands into use, on departments and pools. Raises QuotaExceeded; then nothing was posted."""
-    _settle(session, demands, "used")
+    wire.write(session, allocating(session, demands))
+
+
+def allocating(session: Session, demands: Sequence[Demand]) -> wire.Write:
+    """Lock what new demands take, on departments and pools; return what writes it down. Raises QuotaExceeded.
+
+    The write must go out in the same transaction: until then nothing is taken, and nobody else can take it.
+    """
+    return _settling(session, demands, "used")
 
 
 def commit(session: Session, held_by: UUID, demands: Sequence[Demand]) -> None:
@@ -104,7 +120,19 @@ def _settle(
     *,
     shrink: bool = True,
 ) -> None:
-    """Post what brings each demand's subject to its demand and gives up the holds of `void`.
+    wire.write(session, _settling(session, demands, side, known, void, shrink=shrink))
+
+
+def _settling(
+    session: Session,
+    demands: Sequence[Demand],
+    side: Side,
+    known: Sequence[UUID] = (),
+    void: Sequence[UUID] = (),
+    *,
+    shrink: bool = True,
+) -> wire.Write:
+    """Return what posts what brings each demand's subject to its demand and gives up the holds of `void`.
 
     `known` are the subjects that may have something already; the others come new.
     """
@@ -112,41 +140,49 @@ def _settle(
     present = _balances(session, known)
     wanted, absent = _wanted(demands, locked)
     # A subject that changes departments leaves as one of the old and comes as one of the new, on every account.
-    stays = {key: value for key, value in present.items() if key in wanted and wanted[key][1] == value[2]}
+    origins = {(w.subject, w.account): w.origin for w in wanted} if present else {}
+    stays = {key: value for key, value in present.items() if origins.get(key) == value[2]}
     movements = _given_back(_balances(session, void), "void", "held")
     if shrink:
         movements += _given_back({key: value for key, value in present.items() if key not in stays}, "release", side)
     grown: PostingKind = "hold" if side == "held" else "commit"
     seen = {subject for subject, _ in present}
-    for (subject, account), (amount, origin) in wanted.items():
-        held, used, _ = stays.get((subject, account), (0, 0, origin))
+    for subject, account, amount, origin in wanted:
+        held, used, _ = stays.get((subject, account), _NOTHING) if stays else _NOTHING
         change = amount - (held if side == "held" else used)
         if change > 0 or (change and shrink):
-            kind: PostingKind = grown if subject not in seen else ("adjust" if amount else "release")
+            kind: PostingKind = grown if not seen or subject not in seen else ("adjust" if amount else "release")
             movements.append(_movement(account, subject, origin, kind, side, change))
-    _post(session, movements, locked, absent)
+    return _posting(movements, locked, absent)
 
 
-def _wanted(
-    demands: Sequence[Demand], locked: Mapping[int, _Account]
-) -> tuple[dict[tuple[UUID, int], tuple[int, UUID]], list[Shortage]]:
-    """Return (subject, account id) -> (amount, origin) for all accounts that the demands touch, and what is missing.
+def _wanted(demands: Sequence[Demand], locked: Mapping[int, _Account]) -> tuple[list[_Wanted], list[Shortage]]:
+    """Return what the demands want of each account that they touch, and what is missing.
 
     A department or a pool without an account for the class admits nothing; an ancestor without one does not limit.
     """
-    by_name = {(a.owner, a.resource_class): a for a in locked.values()}
-    wanted: dict[tuple[UUID, int], tuple[int, UUID]] = {}
+    accounts: dict[UUID, dict[str, _Account]] = defaultdict(dict)
+    for account in locked.values():
+        accounts[account.owner][account.resource_class] = account
+    wanted: list[_Wanted] = []
     absent: dict[tuple[UUID, str, str], int] = defaultdict(int)
     for demand in demands:
-        required = {demand.origin: "department"} | ({demand.pool: "pool"} if demand.pool else {})
-        for resource_class, amount in demand.amounts.items():
-            for owner in dict.fromkeys((*required, *demand.above)):
-                account = by_name.get((owner, resource_class))
-                if account and (owner in required or account.limit is not None):
-                    wanted[(demand.subject, account.id)] = (amount, demand.origin)
-                elif not account and owner in required and amount:
-                    absent[(owner, required[owner], resource_class)] += amount
+        for owner, required in _touched(demand):
+            of_owner = accounts.get(owner, {})
+            for resource_class, amount in demand.amounts.items():
+                found = of_owner.get(resource_class)
+                if found is None:
+                    if required and amount:
+                        absent[(owner, required, resource_class)] += amount
+                elif required or found.limit is not None:
+                    wanted.append(_Wanted(demand.subject, found.id, amount, demand.origin))
     return wanted, [Shortage(*name, limit=0, used=0, held=0, asked=asked) for name, asked in absent.items()]
+
+
+def _touched(demand: Demand) -> list[tuple[UUID, str]]:
+    """Return the owners of the accounts that a demand goes to, with what each is where its account is required."""
+    touched = [(owner, "") for owner in demand.above if owner != demand.origin]
+    return [(demand.origin, "department"), *([(demand.pool, "pool")] if demand.pool else ()), *touched]
 
 
 def _lock(session: Session, demands: Sequence[Demand], subjects: Sequence[UUID]) -> dict[int, _Account]:
@@ -155,12 +191,16 @@ def _lock(session: Session, demands: Sequence[Demand], subjects: Sequence[UUID])
     What subjects have must be read after this, not before: until their accounts are locked, another may give it back,
     and an ancestor may get its first limit and with it a share of what they have.
     """
-    names = {(owner, c): False for d in demands for owner in d.above for c in d.amounts}
-    names |= {(owner, c): True for d in demands for owner in (d.origin, d.pool) if owner for c in d.amounts}
-    if not names and not subjects:
+    if not demands and not subjects:
         return {}
-    wanted = [{"owner": o, "class": c, "required": required} for (o, c), required in names.items()]
-    found = wire.run(session, _LOCK, {"wanted": wire.rows(wanted), "subjects": wire.ids(subjects)})
+    classes: dict[tuple[UUID, str], set[str]] = defaultdict(set)
+    for demand in demands:
+        for touched in _touched(demand):
+            classes[touched].update(demand.amounts)
+    names = [(owner, c, bool(required)) for (owner, required), of_owner in classes.items() for c in of_owner]
+    owners, named, required = zip(*names, strict=True) if names else ((), (), ())
+    wanted = {"owners": wire.array(owners), "classes": wire.array(named), "required": wire.array(required)}
+    found = wire.run(session, _LOCK, {**wanted, "subjects": wire.array(subjects)})
     return {row[0]: _Account(*row) for row in found}
 
 
@@ -168,7 +208,7 @@ def _balances(session: Session, subjects: Sequence[UUID]) -> _Balances:
     """Return (subject, account id) -> (held, used, origin) for all that `subjects` hold or use now."""
     if not subjects:
         return {}
-    rows = wire.run(session, _HAVE, {"subjects": wire.ids(subjects)})
+    rows = wire.run(session, _HAVE, {"subjects": wire.array(subjects)})
     return {
         (subject, account): (int(held), int(used), origin)
         for subject, account, held, used, origin in rows
@@ -192,16 +232,16 @@ def _given_back(present: _Balances, kind: PostingKind, side: Side) -> list[_Move
 
 def _give_back(session: Session, subjects: Sequence[UUID], kind: PostingKind, side: Side) -> None:
     locked = _lock(session, (), subjects)
-    _post(session, _given_back(_balances(session, subjects), kind, side), locked)
+    wire.write(session, _posting(_given_back(_balances(session, subjects), kind, side), locked))
 
 
-def _post(
-    session: Session,
-    movements: Sequence[_Movement],
-    locked: Mapping[int, _Account],
-    absent: Sequence[Shortage] = (),
-) -> None:
-    """See whether every account is there and still fits, then write postings and balances. Raises QuotaExceeded."""
+def _posting(
+    movements: Sequence[_Movement], locked: Mapping[int, _Account], absent: Sequence[Shortage] = ()
+) -> wire.Write:
+    """See whether every account is there and still fits; return what writes postings and balances.
+
+    Raises QuotaExceeded.
+    """
     net: dict[int, tuple[int, int]] = {}
     for m in movements:
         held, used = net.get(m.account, (0, 0))
@@ -214,17 +254,19 @@ def _post(
     if shortages:
         raise QuotaExceeded(shortages)
     if not movements:
-        return
-    wire.run(session, _MOVE, {"movements": wire.rows([m._asdict() for m in movements]), "accounts": list(net)})
+        return wire.Write((), {})
+    posted = zip(_POSTED, zip(*movements, strict=True), strict=True)
+    moved = zip(("by_held", "by_used"), zip(*net.values(), strict=True), strict=True)
+    return wire.Write(_MOVED, {name: wire.array(values) for name, values in (("moved", net), *moved, *posted)})
 
 
-# An ancestor without a limit is not locked: that row would be everybody's bottleneck. The planner takes JSON for a
-# hundred rows and would read every account for them; OFFSET 0 has it look each up.
+# An ancestor without a limit is not locked: that row would be everybody's bottleneck. OFFSET 0 has the
+# planner look each account up; it would rather read them all.
 _LOCK = """
     SELECT id, owner, owner_kind, resource_class, "limit", held, used FROM ledger_accounts
     WHERE id = ANY(ARRAY(
         SELECT a.id
-        FROM json_to_recordset(%(wanted)s::json) w(owner uuid, class text, required bool)
+        FROM unnest(%(owners)s::uuid[], %(classes)s::text[], %(required)s::bool[]) w(owner, class, required)
         CROSS JOIN LATERAL (
             SELECT id, "limit" FROM ledger_accounts WHERE owner = w.owner AND resource_class = w.class OFFSET 0
         ) a
@@ -241,15 +283,23 @@ _HAVE = """
     GROUP BY subject, account_id, origin
 """
 
-_MOVE = """
-    WITH movement AS (
-        SELECT * FROM json_to_recordset(%(movements)s::json)
-        m(account bigint, subject uuid, origin uuid, kind text, held bigint, used bigint)
-    ), moved AS (
-        UPDATE ledger_accounts a
-        SET held = a.held + (SELECT sum(m.held) FROM movement m WHERE m.account = a.id),
-            used = a.used + (SELECT sum(m.used) FROM movement m WHERE m.account = a.id)
-        WHERE id = ANY(%(accounts)s::bigint[])
-    )
-    INSERT INTO ledger_postings (account_id, subject, origin, kind, held, used) SELECT * FROM movement
-"""
+# Named once more for the planner, which then looks each account up instead of reading all.
+_POSTED = ("accounts", "subjects", "origins", "kinds", "held", "used")
+_MOVED: wire.Parts = (
+    (
+        "moved",
+        """
+        UPDATE ledger_accounts a SET held = a.held + b.held, used = a.used + b.used
+        FROM unnest(%(moved)s::bigint[], %(by_held)s::bigint[], %(by_used)s::bigint[]) b(account, held, used)
+        WHERE a.id = b.account AND a.id = ANY(%(moved)s::bigint[])
+        """,
+    ),
+    (
+        "posted",
+        """
+        INSERT INTO ledger_postings (account_id, subject, origin, kind, held, used)
+        SELECT * FROM unnest(%(accounts)s::bigint[], %(subjects)s::uuid[], %(origins)s::uuid[], %(kinds)s::text[],
+                             %(held)s::bigint[], %(used)s::bigint[])
+        """,
+    ),
+)

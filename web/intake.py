@@ -49,16 +49,26 @@ def _check_body() -> None:
             raise Invalid(field="body", reason="is not valid JSON in UTF-8")
         if not isinstance(body, dict):
             raise Invalid(field="body", reason="must be a JSON object")
-        if _SUSPECT.search(raw) or raw.count(b"[") + raw.count(b"{") > DEEPEST:
+        if _SUSPECT.search(raw) or _deep(body):
             for name, value in _leaves(body):
                 _check(name, value)
     except RecursionError:
         raise Invalid(field="body", reason="is nested too deeply") from None
 
 
-# Without an escape there is no NUL and no half of a pair, without these words and exponents no number that is none, and
-# nothing is nested deeper than it has brackets: most bodies need no closer look.
+# Without an escape there is no NUL and no half of a pair, without these words and exponents no number that is none: few
+# bodies need a closer look.
 _SUSPECT = re.compile(rb"\\u|NaN|Infinity|[0-9][eE]")
+
+
+def _deep(body: dict[str, Any]) -> bool:
+    layer: list[Any] = [body]
+    for _ in range(DEEPEST):
+        inner = [value for outer in layer for value in (outer.values() if isinstance(outer, dict) else outer)]
+        layer = [value for value in inner if isinstance(value, dict | list)]
+        if not layer:
+            return False
+    return True
 
 
 def _leaves(body: dict[str, Any]) -> Iterator[tuple[str, Any]]:

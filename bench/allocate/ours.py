@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from http.client import HTTPConnection
 from itertools import count
 from pathlib import Path
 
 import psycopg
 from sqlalchemy.orm import Session
 
-from bench.allocate.load import Answer, Say, call
+from bench.allocate.load import Answer, Connection, Say
 from bench.servers import gunicorn
 from controlplane import bootstrap
 from controlplane.actor import Actor, system
@@ -39,7 +38,7 @@ class Steppe:
 
     def reads(self, path: str) -> Say:
         """Return what a connection says that reads `path` as the administrator."""
-        return lambda connection: call(connection, "GET", f"/api/v1{path}", b"", _headers(self.admin))
+        return lambda connection: connection.call("GET", f"/api/v1{path}", b"", _headers(self.admin))
 
     def singles(self, connections: int) -> list[Say]:
         """Return what each connection says: POST /vms for one department, with names that never repeat."""
@@ -49,15 +48,15 @@ class Steppe:
         """Return what one connection says: POST /vms/bulk for BULK machines."""
         code, token = next(iter(self.tokens.items()))
 
-        def say(connection: HTTPConnection) -> Answer:
+        def say(connection: Connection) -> Answer:
             body = json.dumps({"vms": [_vm(code) for _ in range(BULK)]}).encode()
-            return call(connection, "POST", "/api/v1/vms/bulk", body, _headers(token))
+            return connection.call("POST", "/api/v1/vms/bulk", body, _headers(token))
 
         return [say]
 
     def _single(self, code: str) -> Say:
         headers = _headers(self.tokens[code])
-        return lambda connection: call(connection, "POST", "/api/v1/vms", json.dumps(_vm(code)).encode(), headers)
+        return lambda connection: connection.call("POST", "/api/v1/vms", json.dumps(_vm(code)).encode(), headers)
 
 
 _numbers = count(1)

@@ -6,12 +6,11 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
-from bench.allocate.load import Answer, Say, call
+from bench.allocate.load import Answer, Connection, Say
 from bench.servers import gunicorn
 
 PROVIDERS = 8
@@ -40,7 +39,7 @@ class Placement:
         turns = count(number)
         project = str(uuid4())
 
-        def say(connection: HTTPConnection) -> Answer:
+        def say(connection: Connection) -> Answer:
             provider = self.providers[next(turns) % len(self.providers)]
             body = {
                 "allocations": {provider: {"resources": {"VCPU": 1, "MEMORY_MB": 1024, "DISK_GB": 10}}},
@@ -49,7 +48,7 @@ class Placement:
                 "consumer_generation": None,
                 "consumer_type": "INSTANCE",
             }
-            return call(connection, "PUT", f"/allocations/{uuid4()}", json.dumps(body).encode(), _HEADERS)
+            return connection.call("PUT", f"/allocations/{uuid4()}", json.dumps(body).encode(), _HEADERS)
 
         return say
 
@@ -72,7 +71,7 @@ def placement(url: str, python: Path, folder: Path) -> Iterator[Placement]:
 
 
 def _provider(port: int, number: int) -> str:
-    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = Connection(port)
     provider = str(uuid4())
     inventory = {"total": _ENOUGH, "reserved": 0, "min_unit": 1, "max_unit": _ENOUGH, "step_size": 1}
     inventories = {name: {**inventory, "allocation_ratio": 1.0} for name in ("VCPU", "MEMORY_MB", "DISK_GB")}
@@ -84,7 +83,7 @@ def _provider(port: int, number: int) -> str:
             {"resource_provider_generation": 0, "inventories": inventories},
         ),
     ):
-        status, answer = call(connection, method, path, json.dumps(body).encode(), _HEADERS)
+        status, answer = connection.call(method, path, json.dumps(body).encode(), _HEADERS)
         if status >= 300:
             raise SystemExit(f"placement refused {method} {path}: {status} {answer.decode()}")
     connection.close()

@@ -84,7 +84,7 @@ def submit(session: Session, actor: Actor, ask: Ask) -> Submitted:
         _lock_spread_groups(session, department, items)
         pools = _choose_pools(session, department, kind, demanding)
         addresses = _choose_addresses(session, items)
-        pools = _allocate(session, department, kind, demanding, pools)
+        pools, posting = _allocate(session, department, kind, demanding, pools)
         made = [
             Allocated(id_, item, item.wanted(Placed(id_, given)), given, pool)
             for (id_, item), given, pool in zip(demanding, addresses(), pools, strict=True)
@@ -92,6 +92,7 @@ def submit(session: Session, actor: Actor, ask: Ask) -> Submitted:
         submitted = Submitted(new_id(), department.now, kind.name, department, made)
         wire.write(
             session,
+            posting,
             _recording(actor, submitted),
             claims.taking([(subnet, address, m.id) for m in made for subnet, address in m.addresses.items()]),
             audit.recording(actor, [_said(submitted, m) for m in made]),
@@ -211,15 +212,16 @@ def _allocate(
     kind: Kind,
     demanding: Sequence[_Demanding],
     pools: list[Candidate],
-) -> list[Candidate]:
-    """Post the demand and return the pools that took it. Where one filled up since the look, look again."""
+) -> tuple[list[Candidate], wire.Write]:
+    """Lock what is demanded and return the pools that can take it, and what writes that down. Where one filled up since
+    the look, look again."""
     for tried in range(1, _PLACEMENT_TRIES + 1):
         demands = [_demand(department, id_, item, pool) for (id_, item), pool in zip(demanding, pools, strict=True)]
         may_fill_up = _may_fill_up(demanding, pools)
         if may_fill_up:
             wire.run(session, "SAVEPOINT before_allocation")
         try:
-            ledger.allocate(session, demands)
+            posting = ledger.allocating(session, demands)
         except QuotaExceeded as error:
             if any(s.owner_kind == "department" for s in error.shortages):
                 raise
@@ -229,7 +231,7 @@ def _allocate(
             wire.run(session, "ROLLBACK TO SAVEPOINT before_allocation")
             pools = _choose_pools(session, department, kind, demanding)
         else:
-            return pools
+            return pools, posting
     raise Contended(times=_PLACEMENT_TRIES)
 
 
@@ -273,10 +275,14 @@ def _said(submitted: Submitted, made: Allocated) -> audit.Act:
     return audit.Act(f"{submitted.kind}.create", submitted.kind, made.id, name, submitted.department.id, details)
 
 
+# OFFSET 0 has the planner look each name up; it would rather read all that the department has.
 _TAKEN_NAMES = """
-    SELECT name FROM resources
-    WHERE department_id = %(department)s AND kind = %(kind)s AND deleted_at IS NULL
-    AND name = ANY(ARRAY(SELECT json_array_elements_text(%(names)s::json)))
+    SELECT asked.name FROM json_array_elements_text(%(names)s::json) asked(name)
+    WHERE EXISTS (
+        SELECT FROM resources r
+        WHERE r.department_id = %(department)s AND r.kind = %(kind)s AND r.deleted_at IS NULL
+        AND r.name = asked.name OFFSET 0
+    )
 """
 
 _LOCK_GROUP = "SELECT pg_advisory_xact_lock(hashtextextended(%(group)s, 0))"

@@ -167,8 +167,8 @@ def test_a_database_that_was_away_is_no_fault_of_the_vm(lab: Lab) -> None:
 
 def test_one_pool_away_keeps_nobody_elses_vm_waiting(wide_lab: Lab) -> None:
     with transaction(wide_lab.sessions) as session:
-        made = [r.id for r in ask(session, *(vm(f"web-{n}") for n in range(6)))]
-    for _ in range(6):
+        made = [r.id for r in ask(session, *(vm(f"web-{n}") for n in range(12)))]
+    for _ in range(12):
         wide_lab.driver("hv-01").fail_next("observe", AWAY)
     work(wide_lab)
     states = {(wide_lab.pool_of(r), wide_lab.record(r).state) for r in made}
