@@ -4,10 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from uuid import UUID
 
-from psycopg import Cursor
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
@@ -15,6 +13,7 @@ from controlplane.errors import AddressTaken, Invalid, NoAddress, NotFound
 from controlplane.ipam import Block, can_give, lowest_free, successor
 from controlplane.models import Claim, Subnet
 from quotas import wire
+from quotas.pipeline import Reply
 
 _AT_ONCE = 256
 
@@ -38,9 +37,7 @@ def choose(session: Session, wanted: Mapping[UUID, int]) -> Callable[[], dict[UU
     return partial(_chosen, session, wanted, locked, claimed)
 
 
-def _chosen(
-    session: Session, wanted: Mapping[UUID, int], locked: Cursor[Any], claimed: Cursor[Any]
-) -> dict[UUID, list[str]]:
+def _chosen(session: Session, wanted: Mapping[UUID, int], locked: Reply, claimed: Reply) -> dict[UUID, list[str]]:
     subnets = [
         _Locked(id_, code, Block(cidr, gateway, tuple(kept)), start) for id_, code, start, cidr, gateway, kept in locked
     ]

@@ -7,26 +7,34 @@ itself, which always reads at once, must not be used within one.
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, LiteralString
 from uuid import UUID
 
-from psycopg import Connection, Cursor, OperationalError
+from psycopg import Connection, Error
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry, Pool
+
+from quotas.pipeline import Pipeline, Prepared, Reply
 
 Params = dict[str, Any]
 
 
-def run(session: Session, statement: LiteralString, params: Params | None = None) -> Cursor[Any]:
+def run(session: Session, statement: LiteralString, params: Params | None = None) -> Reply:
     """Send one statement; what the session has not written yet goes first. Raises psycopg's errors, not SQLAlchemy's.
 
-    Within `pipelined` the answer, or the error, comes when the cursor is read or the block ends.
+    Within `pipelined` the answer, or the error, comes when the reply is read or the block ends.
     """
-    session.flush()
-    with _loss_noticed(session) as driver:
-        return driver.execute(statement, params)
+    under_way: Pipeline | None = session.info.get(_OPEN)
+    if under_way:
+        return under_way.send(statement, params)
+    with _pipeline(session) as alone:
+        return alone.send(statement, params)
 
 
 Parts = tuple[tuple[LiteralString, LiteralString], ...]
@@ -63,8 +71,7 @@ def _joined(writes: tuple[tuple[Parts, tuple[LiteralString, ...]], ...]) -> Any:
 @contextmanager
 def pipelined(session: Session) -> Iterator[None]:
     """Let the statements of `run` go out together. What was not read raises its error at the end of the block."""
-    session.flush()
-    with _loss_noticed(session) as driver, driver.pipeline():
+    with _pipeline(session):
         yield
 
 
@@ -84,27 +91,52 @@ def _plain(value: Any) -> str:
 
 
 @contextmanager
-def _loss_noticed(session: Session) -> Iterator[Connection[Any]]:
-    """Give the session's driver connection; where it is lost meanwhile, let SQLAlchemy know, which then does not try to
-    roll back on it when the session is closed."""
-    driver = _driver(session)
+def _pipeline(session: Session) -> Iterator[Pipeline]:
+    """Give a pipeline on the session's connection; where that is lost meanwhile, let SQLAlchemy know, which then does
+    not try to roll back on it when the session is closed."""
+    session.flush()
+    connection, prepared = _driver(session)
+    pipeline = session.info[_OPEN] = Pipeline(connection, prepared)
     try:
-        yield driver
-    except OperationalError:
-        if driver.closed:
+        try:
+            yield pipeline
+        except BaseException:
+            with suppress(Error):
+                pipeline.finish()
+            raise
+        pipeline.finish()
+    except Error:
+        if connection.closed:
             session.connection().invalidate()
         raise
+    finally:
+        del session.info[_OPEN]
 
 
-def _driver(session: Session) -> Connection[Any]:
+def _driver(session: Session) -> tuple[Connection[Any], Prepared]:
     # Asking the session takes as long as sending a statement, so it is asked once a transaction.
     transaction = session.get_transaction()
     known = session.info.get(_KNOWN)
     if transaction is not None and known is not None and known[0] is transaction:
         return known[1]  # type: ignore[no-any-return]
-    connection: Any = session.connection().connection.driver_connection
-    session.info[_KNOWN] = (session.get_transaction(), connection)
-    return connection  # type: ignore[no-any-return]
+    pooled: Any = session.connection().connection
+    found = pooled.driver_connection, pooled.info.setdefault(_PREPARED, {})
+    session.info[_KNOWN] = (session.get_transaction(), found)
+    return found
 
 
-_KNOWN = "wire"
+@event.listens_for(Engine, "rollback")
+@event.listens_for(Engine, "rollback_savepoint")
+def _forget(connection: SqlConnection, *_savepoint: Any) -> None:
+    """psycopg gives up every prepared statement of a connection that rolls back, ours too."""
+    if not connection.invalidated:
+        connection.info.pop(_PREPARED, None)
+
+
+@event.listens_for(Pool, "reset")
+def _forget_where_left_open(driver: Connection[Any], record: ConnectionPoolEntry, _state: Any) -> None:
+    if driver.info.transaction_status != TransactionStatus.IDLE:
+        record.info.pop(_PREPARED, None)
+
+
+_KNOWN, _OPEN, _PREPARED = "wire", "pipeline", "prepared"

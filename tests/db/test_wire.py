@@ -1,7 +1,11 @@
 """Statements sent straight to psycopg: what becomes of a session whose connection is lost under it."""
 
+from collections.abc import Callable
+from uuid import UUID
+
 import psycopg
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from controlplane.db import Sessions
@@ -40,3 +44,44 @@ def test_the_pool_opens_another_connection_where_the_server_has_ended_one(url: s
     with sessions() as session:
         [(after,)] = wire.run(session, "SELECT pg_backend_pid()")
     assert after != before
+
+
+@pytest.mark.parametrize(
+    "roll_back",
+    [Session.rollback, Session.close, lambda session: session.begin_nested().rollback()],
+    ids=["all", "by closing", "to a savepoint"],
+)
+def test_statements_serve_on_after_a_rollback(sessions: Sessions, roll_back: Callable[[Session], None]) -> None:
+    with sessions() as session:
+        for _ in range(2):
+            assert wire.run(session, "SELECT %(n)s::int", {"n": 1}).fetchall() == [(1,)]
+            # After so many psycopg prepares it, and gives up all that is prepared with the rollback.
+            for _ in range(7):
+                session.execute(text("SELECT 1"))
+            roll_back(session)
+
+
+def test_a_refused_statement_is_told_and_the_connection_serves_on(sessions: Sessions) -> None:
+    with sessions() as session:
+        for _ in range(2):
+            with pytest.raises(psycopg.errors.DivisionByZero), wire.pipelined(session):
+                wire.run(session, "SELECT 1 / %(n)s::int", {"n": 0})
+                wire.run(session, "SELECT 'never seen by the server'")
+            session.rollback()
+        assert wire.run(session, "SELECT 'never seen by the server'").fetchone() == ("never seen by the server",)
+
+
+def test_only_what_is_read_is_waited_for(sessions: Sessions) -> None:
+    with sessions() as session, wire.pipelined(session):
+        first = wire.run(session, "SELECT generate_series(1, %(n)s::int)", {"n": 3})
+        wire.run(session, "SELECT pg_sleep(0)")
+        last = wire.run(session, "SELECT 50 %% 7, %(id)s::uuid", {"id": UUID(int=7)})
+        assert first.fetchall() == [(1,), (2,), (3,)]
+        assert last.fetchone() == (1, UUID(int=7))
+
+
+def test_an_error_of_an_earlier_statement_comes_with_the_first_answer_that_is_read_after_it(sessions: Sessions) -> None:
+    with sessions() as session, pytest.raises(psycopg.errors.DivisionByZero), wire.pipelined(session):
+        wire.run(session, "SELECT 1 / 0")
+        wire.run(session, "SELECT 1").fetchall()
+        pytest.fail("read in spite of the error before it")
