@@ -3,13 +3,14 @@
 Whatever belongs to another tenant is not found, exactly like what does not exist.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, cast, func, or_, select
-from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import Session, aliased, contains_eager, joinedload, selectinload
 
 from controlplane import ipam
 from controlplane.actor import Actor
@@ -30,6 +31,7 @@ from controlplane.models import (
     Subnet,
     System,
 )
+from controlplane.models.pieces import contains
 from controlplane.paging import Listing, Order, Page, paginate
 from controlplane.policy import authorize
 from quotas import wire
@@ -280,7 +282,7 @@ def addresses(session: Session, subnet: Subnet) -> dict[str, int]:
 def _catalogue(
     session: Session, model: Any, statement: Select[Any], listing: Listing, filters: Mapping[str, Filter]
 ) -> Page[Any]:
-    by_name: dict[str, Filter] = {"q": lambda v: or_(_contains(model.code, v), _contains(model.name, v))}
+    by_name: dict[str, Filter] = {"q": lambda v: contains(v, model.code, model.name)}
     statement = _filtered(statement, listing.filters, {**by_name, **filters})
     return paginate(session, statement, _order(model, "code", "name"), listing)
 
@@ -330,6 +332,8 @@ _DRIFT_PARTS = (
     joinedload(Drift.resource).options(joinedload(Resource.department), joinedload(Resource.pool)),
 )
 _MOST_POOLS = 2000
+_PART_OF_ADDRESS = re.compile(r"[0-9a-f:.]+", re.IGNORECASE)
+_IN_NEARLY_ALL = 2
 
 _ASKING_BY_ID = """
     SELECT id, code, lineage, now() FROM departments WHERE id = %(ref)s AND deleted_at IS NULL FOR KEY SHARE
@@ -382,11 +386,6 @@ def _filtered(statement: Select[Any], asked: Mapping[str, str], known: Mapping[s
     return statement
 
 
-def _contains(column: Any, part: str) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = column.icontains(part, autoescape=True)
-    return found
-
-
 def _ids(model: Any, ref: str) -> Select[Any]:
     return _by_ref(model, ref).with_only_columns(model.id)
 
@@ -402,13 +401,25 @@ def _number(field: str, value: str) -> int:
         raise Invalid(field=field, reason="must be a number") from None
 
 
-def _address_contains(part: str) -> ColumnElement[bool]:
-    text = func.host(Claim.address)
-    return Resource.id.in_(select(Claim.resource_id).where(cast(text, String).contains(part, autoescape=True)))
+def _named_or_at(part: str) -> ColumnElement[bool]:
+    """Tell whether a resource has `part` in its name or in an address.
+
+    Each half goes by an index of its own, which an OR over two tables could not. So short a part that it may be in
+    nearly all of them is rather looked for along the order of the list, which ends as soon as a page is full.
+    """
+    if not _PART_OF_ADDRESS.fullmatch(part):
+        return contains(part, Resource.name)
+    if len(part) <= _IN_NEARLY_ALL:
+        at = select(func.bool_or(Claim.written().icontains(part, autoescape=True)))
+        at = at.where(Claim.resource_id == Resource.id)
+        return or_(Resource.name.icontains(part, autoescape=True), at.scalar_subquery())
+    named = aliased(Resource)
+    names = select(named.id).where(contains(part, named.name))
+    return Resource.id.in_(names.union_all(select(Claim.resource_id).where(contains(part, Claim.written()))))
 
 
 _DEPARTMENT_FILTERS: dict[str, Filter] = {
-    "q": lambda v: or_(_contains(Department.code, v), _contains(Department.name, v), _contains(Department.name_en, v)),
+    "q": lambda v: contains(v, Department.code, Department.name, Department.name_en),
     "parent": lambda v: Department.parent_id.in_(_department_ids(v)),
     "site": lambda v: Department.site_id.in_(_ids(Site, v)),
 }
@@ -420,13 +431,13 @@ _DRIFT_FILTERS: dict[str, Filter] = {
 }
 
 _SYSTEM_FILTERS: dict[str, Filter] = {
-    "q": lambda v: or_(_contains(System.code, v), _contains(System.name, v), _contains(System.name_en, v)),
+    "q": lambda v: contains(v, System.code, System.name, System.name_en),
     "department": lambda v: System.department_id.in_(_department_ids(v)),
     "mlps_level": lambda v: System.mlps_level == _number("mlps_level", v),
 }
 
 _RESOURCE_FILTERS: dict[str, Filter] = {
-    "q": lambda v: or_(_contains(Resource.name, v), _address_contains(v)),
+    "q": _named_or_at,
     "state": lambda v: Resource.state.in_(v.split(",")),
     "department": lambda v: Resource.department_id.in_(_department_ids(v)),
     "system": lambda v: Resource.system_id.in_(_ids(System, v)),
