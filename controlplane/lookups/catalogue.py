@@ -80,5 +80,5 @@ def _catalogue(
     session: Session, model: Any, statement: Select[Any], listing: Listing, filters: Mapping[str, Filter]
 ) -> Page[Any]:
     by_name: dict[str, Filter] = {"q": lambda v: contains(v, model.code, model.name)}
-    statement = filtered(statement, listing.filters, {**by_name, **filters})
+    statement = filtered(session, statement, listing.filters, {**by_name, **filters})
     return paginate(session, statement, ordered_by(model, "code", "name"), listing)

@@ -57,7 +57,7 @@ def departments(session: Session, actor: Actor, listing: Listing) -> Page[Depart
     """List departments; filters: q, parent, site."""
     authorize(actor, "department.read")
     statement = select(Department).where(Department.deleted_at.is_(None))
-    statement = filtered(in_scope(statement, Department.id, actor), listing.filters, _DEPARTMENT_FILTERS)
+    statement = filtered(session, in_scope(statement, Department.id, actor), listing.filters, _DEPARTMENT_FILTERS)
     statement = statement.options(joinedload(Department.site), joinedload(Department.parent))
     return paginate(session, statement, ordered_by(Department, "code", "name", "created_at"), listing)
 

@@ -32,7 +32,7 @@ def may_decide_drift(actor: Actor) -> None:
 def drifts(session: Session, actor: Actor, listing: Listing) -> Page[Drift]:
     """List findings; filters: pool, kind, open."""
     authorize(actor, "drift.read")
-    statement = filtered(select(Drift), listing.filters, _DRIFT_FILTERS).options(*_DRIFT_PARTS)
+    statement = filtered(session, select(Drift), listing.filters, _DRIFT_FILTERS).options(*_DRIFT_PARTS)
     return paginate(session, statement, ordered_by(Drift, "first_seen", default="-first_seen"), listing)
 
 

@@ -25,6 +25,6 @@ def pools(session: Session, actor: Actor, listing: Listing) -> Page[Pool]:
         "kind": lambda v: Pool.kind == v,
         "site": lambda v: Pool.site_id.in_(ids(Site, v)),
     }
-    statement = filtered(select(Pool), listing.filters, filters)
+    statement = filtered(session, select(Pool), listing.filters, filters)
     statement = statement.options(joinedload(Pool.site), selectinload(Pool.capacity))
     return paginate(session, statement, ordered_by(Pool, "code", "name"), listing)

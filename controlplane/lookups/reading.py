@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, select, text
 from sqlalchemy.orm import Session
 
 from controlplane.actor import Actor
@@ -61,12 +61,17 @@ def ordered_by(model: Any, *columns: str, default: str | None = None) -> Order:
     return Order({name: getattr(model, name) for name in columns}, model.id, default or columns[0])
 
 
-def filtered(statement: Select[Any], asked: Mapping[str, str], known: Mapping[str, Filter]) -> Select[Any]:
+def filtered(
+    session: Session, statement: Select[Any], asked: Mapping[str, str], known: Mapping[str, Filter]
+) -> Select[Any]:
     """Keep to the rows that pass every filter that was asked for. Raises Invalid for one that is not `known`."""
     for name, value in asked.items():
         if name not in known:
             raise Invalid(field=name, reason=f"is no filter of this list; there are {', '.join(sorted(known))}")
         statement = statement.where(known[name](value))
+    if "q" in asked:
+        # Which plan is good depends on how much has the part, and a plan that is kept for any part cannot know.
+        session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
     return statement
 
 

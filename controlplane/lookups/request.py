@@ -29,7 +29,7 @@ def requests(session: Session, actor: Actor, listing: Listing) -> Page[Request]:
     authorize(actor, "request.read")
     statement = in_scope(select(Request), Request.department_id, actor)
     filters: dict[str, Filter] = {"department": lambda v: Request.department_id.in_(ids(Department, v))}
-    statement = filtered(statement, listing.filters, filters).options(joinedload(Request.department))
+    statement = filtered(session, statement, listing.filters, filters).options(joinedload(Request.department))
     return paginate(session, statement, ordered_by(Request, "created_at", default="-created_at"), listing)
 
 

@@ -62,7 +62,8 @@ def resources(session: Session, actor: Actor, kind: str, listing: Listing) -> Pa
     """List resources of a kind; filters: q (name or address, any part), state, department, system, pool, request."""
     authorize(actor, "resource.read")
     statement = select(Resource).where(Resource.kind == kind, Resource.deleted_at.is_(None))
-    statement = filtered(in_scope(statement, Resource.department_id, actor), listing.filters, _RESOURCE_FILTERS)
+    statement = in_scope(statement, Resource.department_id, actor)
+    statement = filtered(session, statement, listing.filters, _RESOURCE_FILTERS)
     order = ordered_by(Resource, "name", "created_at", "state", default="-created_at")
     return paginate(session, statement.options(*_RESOURCE_PARTS), order, listing)
 

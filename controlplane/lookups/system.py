@@ -29,7 +29,7 @@ def systems(session: Session, actor: Actor, listing: Listing) -> Page[System]:
     """List systems; filters: q, department, mlps_level."""
     authorize(actor, "system.read")
     statement = in_scope(select(System).where(System.deleted_at.is_(None)), System.department_id, actor)
-    statement = filtered(statement, listing.filters, _SYSTEM_FILTERS).options(joinedload(System.department))
+    statement = filtered(session, statement, listing.filters, _SYSTEM_FILTERS).options(joinedload(System.department))
     return paginate(session, statement, ordered_by(System, "code", "name", "mlps_level", "created_at"), listing)
 
 

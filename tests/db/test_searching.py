@@ -95,6 +95,14 @@ def test_the_search_goes_by_its_index(session: Session, index: str, part: str) -
     assert index in plan(session, select(model).where(contains(part, *columns)))
 
 
+def test_each_search_has_a_plan_for_its_own_part_however_often_one_searches(session: Session) -> None:
+    for _ in range(12):
+        lookups.systems(session, ADMIN, Listing(filters={"q": "监控"}))
+    plans = "SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements"
+    generic, custom = session.execute(text(f"{plans} WHERE statement LIKE '%pieces_sought%'")).one()
+    assert generic == 0 < custom
+
+
 def plan(session: Session, statement: Select[Any]) -> str:
     bind = session.connection()
     compiled = statement.compile(bind)
