@@ -38,7 +38,7 @@ chaos: setup ## Kill every part at every step, about 120 times, and see that not
 screenshots: setup ## Take the pictures of docs/console.md anew (needs chromium)
 	@$(BIN)/pytest tests/browser/screenshots.py
 
-bench-sweep: setup ## How long a sweep over 5,840 VMs takes, and what an idle worker costs (SCALE=20 IDLE=60)
+bench-sweep: setup ## How long a sweep over 5,840 VMs takes, and what an idle worker costs and holds (SCALE=20 IDLE=60)
 	$(BIN)/python -m bench.sweep --scale $(SCALE) --idle $(IDLE)
 
 bench-allocate: setup $(PLACEMENT)/.installed ## An allocation beside OpenStack Placement (a few minutes; leave the machine alone)

@@ -1,4 +1,4 @@
-"""How long a sweep over a large centre takes, how often it calls hypervisors, and what an idle worker costs.
+"""How long a sweep over a large centre takes, how often it calls hypervisors, and what an idle worker costs and holds.
 
 The model centre is loaded in copies onto simulated hypervisors and built by a worker's own code. Calls are counted
 where Python hands over to libvirt; what libvirt answers from the handle itself (a name, an id) is no call.
@@ -11,7 +11,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from controlplane.reconcile.sweep import sweep
 from controlplane.settings import Settings
 from controlplane.worker import make_app
 from provisioners.contract import load_machine
+from provisioners.registry import connect
 
 MODEL = "inner-mongolia"
 DRIFTED = 100
@@ -59,16 +62,18 @@ class Counted:
 def main() -> None:
     asked = _arguments()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    with tempfile.TemporaryDirectory(prefix="steppe-bench-") as made:
-        settings = Settings(state_dir=Path(asked.state or made), log_level="error")
-        with bootstrap.installation(settings, migrate=True) as installation:
-            drivers = installation.drivers()
-            count = build(installation, drivers, asked.scale)
-            lines = measure(installation, drivers, count)
-            drivers.close()
-            if asked.idle:
-                print(idle(installation, asked.idle), flush=True)
-            print(lines)
+    lines = []
+    for scale in sorted({1, asked.scale} if asked.idle else {asked.scale}):
+        with tempfile.TemporaryDirectory(prefix="steppe-bench-") as made:
+            settings = Settings(state_dir=Path(made), log_level="error")
+            with bootstrap.installation(settings, migrate=True) as installation:
+                drivers = installation.drivers()
+                count = build(installation, drivers, scale)
+                lines.append(measure(installation, drivers, count))
+                drivers.close()
+                if asked.idle:
+                    print(idle(installation, asked.idle, asked.sweep_minutes), flush=True)
+    print(*lines, sep="\n")
 
 
 def build(installation: Installation, drivers: Drivers, scale: int) -> int:
@@ -119,26 +124,55 @@ def _stop_some(installation: Installation, drivers: Drivers) -> None:
         drivers.of(pool.id, pool.driver, pool.connection).stop(load_machine(wanted))
 
 
-def idle(installation: Installation, seconds: int) -> str:
-    """Return what a worker process with nothing to do costs, sweeps apart."""
+def idle(installation: Installation, seconds: int, sweep_minutes: int) -> str:
+    """Return what a worker process with nothing to do but sweep costs, and what memory it has of its own."""
+    simulated = _simulated(installation)
     environment = {
         **os.environ,
         "STEPPE_DATABASE_URL": installation.url,
         "STEPPE_STATE_DIR": str(installation.settings.state_dir),
-        "STEPPE_SWEEP_MINUTES": "59",
+        "STEPPE_SWEEP_MINUTES": str(sweep_minutes),
     }
-    process = subprocess.Popen([sys.executable, "-m", "controlplane.cli", "worker"], env=environment)
+    said = installation.settings.state_dir / "worker.log"
+    with said.open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "controlplane.cli", "worker"], env=environment, stderr=log)
     try:
         watched = psutil.Process(process.pid)
         _until_quiet(installation)
-        before = watched.cpu_times()
+        before, sweeps = watched.cpu_times(), _sweeps(said)
         time.sleep(seconds)
-        after = watched.cpu_times()
+        after, sweeps = watched.cpu_times(), _sweeps(said) - sweeps
+        memory = watched.memory_full_info()
     finally:
         process.terminate()
         process.wait(30)
     used = after.user + after.system - before.user - before.system
-    return f"idle worker: {100 * used / seconds:.2f} % of a core over {seconds} s"
+    own, shared = memory.uss / 2**20, memory.pss / 2**20
+    return (
+        f"idle worker: {100 * used / seconds:.2f} % of a core over {seconds} s with {sweeps} sweeps in them\n"
+        f"private memory of the worker: {own:.0f} MiB (PSS {shared:.0f}), {simulated:.1f} of it simulated hypervisors"
+    )
+
+
+def _sweeps(said: Path) -> int:
+    """Return how many sweeps a worker told of: what is done leaves the queue."""
+    return said.read_text().count(" swept ")
+
+
+def _simulated(installation: Installation) -> float:
+    """Return how many MiB the simulated hypervisors take that a worker has open: real ones are elsewhere."""
+    with transaction(installation.sessions) as session:
+        pools = [(pool.driver, pool.connection) for pool in session.scalars(select(Pool))]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+        return alone.submit(_opened, pools, installation.settings.state_dir).result()
+
+
+def _opened(pools: list[tuple[str, dict[str, Any]]], state_dir: Path) -> float:
+    drivers = [connect(name, connection, state_dir) for name, connection in pools]
+    before = psutil.Process().memory_full_info().uss
+    for driver in drivers:
+        driver.discover()
+    return (psutil.Process().memory_full_info().uss - before) / 2**20
 
 
 def _until_quiet(installation: Installation) -> None:
@@ -172,8 +206,8 @@ def _timed(act: Any) -> tuple[float, float]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=int, default=20, help="copies of the model centre")
-    parser.add_argument("--idle", type=int, default=0, help="also measure an idle worker for so many seconds")
-    parser.add_argument("--state", help="a state folder to use, instead of one that is thrown away")
+    parser.add_argument("--idle", type=int, default=0, help="also measure idle workers for so many seconds")
+    parser.add_argument("--sweep-minutes", type=int, default=59, help="minutes between two sweeps of the idle workers")
     return parser.parse_args()
 
 

@@ -4,11 +4,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric
+from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, ForeignKey, Index, Numeric, Text, func
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from controlplane.db import Base, Recorded
+from controlplane.models.pieces import searched
 from controlplane.models.tenancy import Site
 
 
@@ -87,3 +88,11 @@ class Claim(Base):
     resource_id: Mapped[UUID] = mapped_column(ForeignKey("resources.id", deferrable=True, initially="DEFERRED"))
 
     subnet: Mapped[Subnet] = relationship()
+
+    @classmethod
+    def written(cls) -> ColumnElement[str]:
+        """Return the address as people write it."""
+        return func.host(cls.address, type_=Text)
+
+
+searched("ix_claims_pieces", Claim.written())

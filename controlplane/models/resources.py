@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from controlplane.db import Base, Recorded
 from controlplane.lifecycle import STATES, State
+from controlplane.models.pieces import searched
 from controlplane.models.pools import Claim, Pool
 from controlplane.models.tenancy import Department, System
 
@@ -39,7 +40,7 @@ class Resource(Recorded, Base):
         Index(None, "pool_id"),
         Index(None, "system_id"),
         Index(None, "request_id"),
-        Index(None, "kind", "state"),
+        Index(None, "kind", "state", "id"),
         Index(
             "ix_resources_spread_group",
             "department_id",
@@ -74,3 +75,6 @@ class Resource(Recorded, Base):
     system: Mapped[System | None] = relationship()
     pool: Mapped[Pool] = relationship()
     claims: Mapped[list[Claim]] = relationship(order_by=Claim.address, viewonly=True)
+
+
+searched("ix_resources_pieces", Resource.name)

@@ -9,13 +9,17 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from controlplane.db import Base, Recorded
+from controlplane.models.pieces import searched
 
 
 class Site(Recorded, Base):
     """A place on the network."""
 
     __tablename__ = "sites"
-    __table_args__ = (CheckConstraint("level IN ('region', 'prefecture', 'county')", name="level_known"),)
+    __table_args__ = (
+        CheckConstraint("level IN ('region', 'prefecture', 'county')", name="level_known"),
+        Index(None, "name", "id"),
+    )
 
     code: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
@@ -30,7 +34,11 @@ class Department(Recorded, Base):
     """A tenant. `lineage` holds the ids from the top of the tree down to the department itself."""
 
     __tablename__ = "departments"
-    __table_args__ = (Index(None, "lineage", postgresql_using="gin"), Index(None, "name", "id"))
+    __table_args__ = (
+        Index(None, "lineage", postgresql_using="gin"),
+        Index(None, "name", "id"),
+        Index(None, "created_at", "id"),
+    )
 
     code: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
@@ -52,6 +60,9 @@ class System(Recorded, Base):
         UniqueConstraint("department_id", "code"),
         CheckConstraint("mlps_level BETWEEN 1 AND 4", name="mlps_level_known"),
         Index(None, "code", "id"),
+        Index(None, "name", "id"),
+        Index(None, "mlps_level", "id"),
+        Index(None, "created_at", "id"),
     )
 
     code: Mapped[str]
@@ -65,3 +76,8 @@ class System(Recorded, Base):
     deleted_at: Mapped[datetime | None]
 
     department: Mapped[Department] = relationship()
+
+
+searched("ix_sites_pieces", Site.code, Site.name)
+searched("ix_departments_pieces", Department.code, Department.name, Department.name_en)
+searched("ix_systems_pieces", System.code, System.name, System.name_en)

@@ -1,0 +1,64 @@
+"""Every tenant-scoped read. Reading and permission are one function: what comes back, the actor may see.
+
+Whatever belongs to another tenant is not found, exactly like what does not exist.
+"""
+
+from controlplane.lookups.catalogue import (
+    addresses,
+    flavor_for,
+    flavors,
+    image_for,
+    images,
+    site_for,
+    sites,
+    subnet_for,
+    subnets,
+)
+from controlplane.lookups.department import (
+    Asking,
+    department_asking,
+    department_for,
+    departments,
+    lineage_of,
+    subtree_of,
+)
+from controlplane.lookups.drift import drift_for, drifts, may_decide_drift, pool_checks
+from controlplane.lookups.pool import pool_for, pools
+from controlplane.lookups.request import progress, request_for, requests
+from controlplane.lookups.resource import resource_for, resources, resources_by_id, resources_locked
+from controlplane.lookups.system import system_for, systems
+from controlplane.lookups.trail import history
+
+__all__ = (
+    "Asking",
+    "addresses",
+    "department_asking",
+    "department_for",
+    "departments",
+    "drift_for",
+    "drifts",
+    "flavor_for",
+    "flavors",
+    "history",
+    "image_for",
+    "images",
+    "lineage_of",
+    "may_decide_drift",
+    "pool_checks",
+    "pool_for",
+    "pools",
+    "progress",
+    "request_for",
+    "requests",
+    "resource_for",
+    "resources",
+    "resources_by_id",
+    "resources_locked",
+    "site_for",
+    "sites",
+    "subnet_for",
+    "subnets",
+    "subtree_of",
+    "system_for",
+    "systems",
+)

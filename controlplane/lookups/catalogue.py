@@ -1,0 +1,84 @@
+"""Reads of what everybody may choose from: sites, flavors, images, subnets."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, joinedload
+
+from controlplane import ipam
+from controlplane.actor import Actor
+from controlplane.claims import block_of
+from controlplane.lookups.reading import Filter, filtered, ids, one, ordered_by
+from controlplane.models import Claim, Flavor, Image, Site, Subnet
+from controlplane.models.pieces import contains
+from controlplane.paging import Listing, Page, paginate
+from controlplane.policy import authorize
+
+
+def flavor_for(session: Session, actor: Actor, ref: str | UUID, action: str = "catalogue.read") -> Flavor:
+    """Return a flavor by id or code. Raises Forbidden, NotFound."""
+    authorize(actor, action)
+    return one(session, Flavor, "flavor", ref)
+
+
+def image_for(session: Session, actor: Actor, ref: str | UUID, action: str = "catalogue.read") -> Image:
+    """Return an image by id or code. Raises Forbidden, NotFound."""
+    authorize(actor, action)
+    return one(session, Image, "image", ref)
+
+
+def subnet_for(session: Session, actor: Actor, ref: str | UUID, action: str = "catalogue.read") -> Subnet:
+    """Return a subnet by id or code. Raises Forbidden, NotFound."""
+    authorize(actor, action)
+    return one(session, Subnet, "subnet", ref)
+
+
+def site_for(session: Session, actor: Actor, ref: str | UUID, action: str = "catalogue.read") -> Site:
+    """Return a site by id or code. Raises Forbidden, NotFound."""
+    authorize(actor, action)
+    return one(session, Site, "site", ref)
+
+
+def sites(session: Session, actor: Actor, listing: Listing) -> Page[Site]:
+    """List sites; filters: q, level, parent."""
+    authorize(actor, "catalogue.read")
+    filters: dict[str, Filter] = {
+        "level": lambda v: Site.level == v,
+        "parent": lambda v: Site.parent_id.in_(ids(Site, v)),
+    }
+    statement = select(Site).options(joinedload(Site.parent))
+    return _catalogue(session, Site, statement, listing, filters)
+
+
+def flavors(session: Session, actor: Actor, listing: Listing) -> Page[Flavor]:
+    """List flavors; filter: q."""
+    authorize(actor, "catalogue.read")
+    return _catalogue(session, Flavor, select(Flavor), listing, {})
+
+
+def images(session: Session, actor: Actor, listing: Listing) -> Page[Image]:
+    """List images; filter: q."""
+    authorize(actor, "catalogue.read")
+    return _catalogue(session, Image, select(Image), listing, {})
+
+
+def subnets(session: Session, actor: Actor, listing: Listing) -> Page[Subnet]:
+    """List subnets; filter: q."""
+    authorize(actor, "catalogue.read")
+    return _catalogue(session, Subnet, select(Subnet).options(joinedload(Subnet.site)), listing, {})
+
+
+def addresses(session: Session, subnet: Subnet) -> dict[str, int]:
+    """Return how many addresses a subnet that was already read can give in all, and has given."""
+    claimed = session.scalar(select(func.count()).where(Claim.subnet_id == subnet.id)) or 0
+    return {"usable": ipam.size(block_of(subnet)), "claimed": claimed}
+
+
+def _catalogue(
+    session: Session, model: Any, statement: Select[Any], listing: Listing, filters: Mapping[str, Filter]
+) -> Page[Any]:
+    by_name: dict[str, Filter] = {"q": lambda v: contains(v, model.code, model.name)}
+    statement = filtered(session, statement, listing.filters, {**by_name, **filters})
+    return paginate(session, statement, ordered_by(model, "code", "name"), listing)

@@ -1,0 +1,92 @@
+"""Reads of departments, one of which every ask begins with."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from controlplane.actor import Actor
+from controlplane.errors import NotFound
+from controlplane.lookups.reading import Filter, as_uuid, by_ref, filtered, ids, in_scope, ordered_by
+from controlplane.models import Department, Site
+from controlplane.models.pieces import contains
+from controlplane.paging import Listing, Page, paginate
+from controlplane.policy import authorize
+from quotas import wire
+
+
+def department_for(session: Session, actor: Actor, ref: str | UUID, action: str, *, keep: bool = False) -> Department:
+    """Return the department with this id or code. With `keep`, nobody closes it before the caller's
+    transaction ends. Raises Forbidden, NotFound."""
+    authorize(actor, action)
+    statement = by_ref(Department, ref).where(Department.deleted_at.is_(None))
+    if keep:
+        statement = statement.with_for_update(read=True, key_share=True)
+    department: Department | None = session.scalar(statement)
+    if department is None or not actor.sees(department.id):
+        raise NotFound(noun="department", name=str(ref))
+    return department
+
+
+class Asking(NamedTuple):
+    """A department that asks for something. `lineage` leads from the top of the tree down to it; `now` is the time of
+    the transaction."""
+
+    id: UUID
+    code: str
+    lineage: list[UUID]
+    now: datetime
+
+
+def department_asking(session: Session, actor: Actor, ref: str | UUID) -> Asking:
+    """Return the department that an ask is for; nobody closes it before the caller's transaction ends.
+
+    Raises Forbidden, NotFound.
+    """
+    authorize(actor, "resource.create")
+    by_id = as_uuid(ref)
+    row = wire.run(session, _ASKING_BY_ID if by_id else _ASKING_BY_CODE, {"ref": by_id or ref}).fetchone()
+    if row is None or not actor.sees(row[0]):
+        raise NotFound(noun="department", name=str(ref))
+    return Asking(*row[:-1])
+
+
+def departments(session: Session, actor: Actor, listing: Listing) -> Page[Department]:
+    """List departments; filters: q, parent, site."""
+    authorize(actor, "department.read")
+    statement = select(Department).where(Department.deleted_at.is_(None))
+    statement = filtered(session, in_scope(statement, Department.id, actor), listing.filters, _DEPARTMENT_FILTERS)
+    statement = statement.options(joinedload(Department.site), joinedload(Department.parent))
+    return paginate(session, statement, ordered_by(Department, "code", "name", "created_at"), listing)
+
+
+def lineage_of(session: Session, department: UUID) -> tuple[UUID, ...]:
+    """Return the ids from the top of the tree down to a department that was already read."""
+    lineage = session.scalar(select(Department.lineage).where(Department.id == department))
+    return tuple(lineage or ())
+
+
+def subtree_of(session: Session, department: UUID) -> frozenset[UUID]:
+    """Return the ids of a department that was already read and of all below it."""
+    return frozenset(session.scalars(select(Department.id).where(Department.lineage.contains([department]))))
+
+
+_DEPARTMENT_FILTERS: dict[str, Filter] = {
+    "q": lambda v: contains(v, Department.code, Department.name, Department.name_en),
+    "parent": lambda v: Department.parent_id.in_(ids(Department, v)),
+    "site": lambda v: Department.site_id.in_(ids(Site, v)),
+}
+
+# What an ask sends after this are always the same few statements: planning them anew for each value takes longer than
+# carrying them out.
+_ASKING_BY_ID = """
+    SELECT id, code, lineage, now(), set_config('plan_cache_mode', 'force_generic_plan', true)
+    FROM departments WHERE id = %(ref)s AND deleted_at IS NULL FOR KEY SHARE
+"""
+
+_ASKING_BY_CODE = """
+    SELECT id, code, lineage, now(), set_config('plan_cache_mode', 'force_generic_plan', true)
+    FROM departments WHERE code = %(ref)s AND deleted_at IS NULL FOR KEY SHARE
+"""
