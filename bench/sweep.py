@@ -164,15 +164,18 @@ def _simulated(installation: Installation) -> float:
     with transaction(installation.sessions) as session:
         pools = [(pool.driver, pool.connection) for pool in session.scalars(select(Pool))]
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-        return alone.submit(_opened, pools, installation.settings.state_dir).result()
+        machines, mebibytes = alone.submit(_opened, pools, installation.settings.state_dir / "nodes").result()
+    if not machines:
+        sys.exit("the simulated hypervisors have no machines")
+    return mebibytes
 
 
-def _opened(pools: list[tuple[str, dict[str, Any]]], state_dir: Path) -> float:
+def _opened(pools: list[tuple[str, dict[str, Any]]], state_dir: Path) -> tuple[int, float]:
+    """Return how many machines these pools have, and how many MiB it takes to have them open."""
     drivers = [connect(name, connection, state_dir) for name, connection in pools]
     before = psutil.Process().memory_full_info().uss
-    for driver in drivers:
-        driver.discover()
-    return (psutil.Process().memory_full_info().uss - before) / 2**20
+    machines = sum(len(driver.discover()) for driver in drivers)
+    return machines, (psutil.Process().memory_full_info().uss - before) / 2**20
 
 
 def _until_quiet(installation: Installation) -> None:
