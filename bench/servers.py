@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 from controlplane.embedded import embedded_server
 
 WORKERS, THREADS = 2, 4
+_PROJECT = Path(__file__).parent.parent
 
 
 @contextmanager
@@ -58,11 +59,12 @@ def gunicorn(python: str, app: str, environment: Mapping[str, str], log: Path) -
     """Serve a WSGI app and give its port; both sides of a comparison come through here."""
     port = free_port()
     command = (
-        *(python, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread"),
+        *(python, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}", "--pythonpath", str(_PROJECT)),
+        *("--worker-class", "web.lingering.LingeringWorker"),
         *("--workers", str(WORKERS), "--threads", str(THREADS), "--log-level", "warning", "--keep-alive", "30"),
     )
     with process(command, {**os.environ, **environment}, log):
-        _until_served(port, log)
+        until_served(port, log)
         yield port
 
 
@@ -83,7 +85,8 @@ def process(command: Sequence[str], environment: Mapping[str, str], log: Path) -
             running.wait()
 
 
-def _until_served(port: int, log: Path) -> None:
+def until_served(port: int, log: Path) -> None:
+    """Wait until somebody listens on a port of the loopback; `log` is what to show where nobody ever does."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with suppress(OSError):
