@@ -184,8 +184,11 @@ def test_of_many_vms_all_are_made_or_none(steppe: Steppe) -> None:
 
 
 def test_the_secret_of_a_token_is_printed_once_and_never_listed(steppe: Steppe) -> None:
-    made = parsed(steppe("token", "create", "ci", "--department", "environment", "--json"))
-    quiet = done(steppe("token", "create", "other", "--quiet")).strip()
+    words = ("user", "create", "env-api", "--service", "--name", "x", "--role", "department_manager")
+    assert parsed(steppe(*words, "--department", "environment", "--json"))["password"] is None
+    narrow = ("--department", "environment", "--action", "resource.read")
+    made = parsed(steppe("token", "create", "ci", "--user", "env-api", *narrow, "--json"))
+    quiet = done(steppe("token", "create", "other", "--user", "env-api", "--quiet")).strip()
     assert len(made["secret"]) > 20
     assert len(quiet.split()) == 1
     listed = done(steppe("token", "list", "--json"))
