@@ -20,7 +20,7 @@ from tests.people import OPERATOR
 
 RULES: Rules = rules(Settings())
 KEYS = Keys(MultiFernet([Fernet(Fernet.generate_key())]), b"names")
-TOTP_SECRET = "JBSWY3DPEHPK3PXP"
+TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 def entrance(of: Rules = RULES, keys: Keys = KEYS) -> Entrance:
@@ -44,14 +44,15 @@ class Person:
     codes: list[str] = field(default_factory=list)
 
 
-def person(session: Session, new: NewUser, keys: Keys = KEYS) -> Person:
+def person(session: Session, new: NewUser, keys: Keys = KEYS, now: datetime | None = None) -> Person:
     """Make somebody whose first sign-in is behind him: administrators have a second factor."""
     made, password = users.create(session, OPERATOR, new)
     assert password
     known = Person(made.username, password)
-    made.must_change_password = False
+    now = now or datetime.now(UTC)
+    made.must_change_password, made.password_changed_at, made.last_active_at = False, now, now
     if made.role in ADMINISTRATORS:
-        made.totp_secret, made.totp_enrolled_at = keys.sealing.encrypt(TOTP_SECRET.encode()), datetime.now(UTC)
+        made.totp_secret, made.totp_enrolled_at = keys.sealing.encrypt(TOTP_SECRET.encode()), now
         known.codes = [uuid4().hex[:16] for _ in range(40)]
         made.recovery_hashes = [sign_ins.digest(code).hex() for code in known.codes]
     session.flush()
