@@ -10,7 +10,7 @@ from controlplane.actor import Role
 from controlplane.cli.output import as_json, operator, show_one, show_rows, with_session
 from controlplane.entrance import Entrance
 from controlplane.paging import MAX_LIMIT, Listing
-from controlplane.services import leavers, users
+from controlplane.services import leavers, second_factor, users
 from controlplane.services.users import NewUser
 from controlplane.settings import settings
 
@@ -118,3 +118,10 @@ def reset_second_factor(session: Session, username: str) -> None:
     """Forget somebody's second factor, say because a telephone was lost."""
     users.reset_second_factor(session, operator(), username)
     click.echo("reset")
+
+
+@user.command()
+@with_session
+def reseal(session: Session) -> None:
+    """Seal all second factors with the newest of STEPPE_SEALING_KEYS, so that the older keys can be dropped."""
+    click.echo(f"sealed {second_factor.reseal(session, operator(), Entrance.of(settings()))}")

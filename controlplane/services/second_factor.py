@@ -16,6 +16,7 @@ from controlplane.actor import Actor
 from controlplane.entrance import Arrival, Entrance
 from controlplane.errors import NotNow, WrongCode
 from controlplane.models import SignIn, User
+from controlplane.policy import authorize
 from controlplane.sign_ins import Admitted
 
 RECOVERY_CODES = 10
@@ -96,6 +97,18 @@ def give_up(session: Session, entrance: Entrance, actor: Actor, code: str, now: 
     user.recovery_hashes = []
     user.version += 1
     _record(session, actor, user, "give_up_second_factor")
+
+
+def reseal(session: Session, actor: Actor, entrance: Entrance) -> int:
+    """Seal every second factor with the newest key, so that older ones can be dropped; return how many there are."""
+    authorize(actor, "role.grant")
+    sealed = session.scalars(select(User).where(User.totp_secret.is_not(None)).with_for_update()).all()
+    for user in sealed:
+        user.totp_secret = entrance.keys.sealing.rotate(user.totp_secret or b"")
+    session.flush()
+    act = audit.Act("user.reseal", "installation", sign_ins.NOBODY, "second factors", None, {"count": len(sealed)})
+    audit.record(session, actor, [act])
+    return len(sealed)
 
 
 def code_at(secret: str, now: datetime) -> str:

@@ -1,10 +1,12 @@
 """The second factor: setting it up, codes that are good once, and what is kept of them."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from cryptography.fernet import Fernet, MultiFernet
+from sqlalchemy import delete, select, text
 
 from controlplane import sign_ins
 from controlplane.actor import Actor
@@ -17,7 +19,7 @@ from controlplane.sign_ins import Admitted
 from tests.accounts import TOTP_SECRET
 from tests.cli.processes import until
 from tests.identity.gate import Gate
-from tests.people import SECURITY
+from tests.people import OPERATOR, SECURITY
 
 
 def half_in(gate: Gate) -> str:
@@ -145,3 +147,22 @@ def test_an_administrator_whose_second_factor_was_reset_sets_one_up_before_anyth
         users.reset_second_factor(session, SECURITY, "boss")
     found = gate.who(half_in(gate))
     assert found and found.step == "enrol"
+
+
+def test_after_sealing_anew_the_old_key_is_not_needed_any_more(gate: Gate) -> None:
+    old, new = Fernet(Fernet.generate_key()), Fernet(Fernet.generate_key())
+
+    def under(*rings: Fernet) -> None:
+        keys = replace(gate.entrance.keys, sealing=MultiFernet(rings))
+        gate.entrance = replace(gate.entrance, keys=keys)
+
+    under(old)
+    known = gate.person("zhang", "audit_admin")
+    with transaction(gate.records) as session:
+        session.execute(delete(User).where(User.username == "boss"))
+    under(new, old)
+    with transaction(gate.records) as session:
+        assert second_factor.reseal(session, OPERATOR, gate.entrance) == 1
+    under(new)
+    secret = gate.enter("zhang", known.password)
+    assert secret and gate.prove(secret, code_at(TOTP_SECRET, gate.now))
