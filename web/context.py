@@ -29,7 +29,7 @@ def entrance() -> Entrance:
 def arrival() -> Arrival:
     """Return from where and when this request comes."""
     return Arrival(
-        request.remote_addr, request.user_agent.string, g.trace, active="Steppe-Renewal" not in request.headers
+        request.remote_addr, request.headers.get("User-Agent"), g.trace, active="Steppe-Renewal" not in request.headers
     )
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from controlplane import passwords, sign_ins
 from controlplane.entrance import Arrival, Entrance, check_network
+from controlplane.errors import WrongNetwork
 from controlplane.models import SignIn, SignInTry, User
 from controlplane.sign_ins import Admitted
 
@@ -22,8 +23,8 @@ def count(session: Session, entrance: Entrance, name: str, arrival: Arrival) -> 
 def enter(session: Session, entrance: Entrance, name: str, password: str, arrival: Arrival) -> Admitted | None:
     """Open a session for the user whose password this is, None where name or password is wrong.
 
-    Either way the caller commits: the trail says that it was tried. A session of somebody with a second factor may do
-    nothing but show that. Raises WrongNetwork.
+    Whatever comes of it the caller commits: the trail says that it was tried. A session of somebody with a second
+    factor may do nothing but show that. Raises WrongNetwork.
     """
     user = session.scalar(select(User).where(User.username == name))
     usable = user is not None and user.disabled_at is None and not user.service
@@ -35,7 +36,11 @@ def enter(session: Session, entrance: Entrance, name: str, password: str, arriva
     if not good:
         sign_ins.said(session, user, arrival, {"with": "password"}, failed=True)
         return None
-    check_network(user.networks, arrival.address)
+    try:
+        check_network(user.networks, arrival.address)
+    except WrongNetwork:
+        sign_ins.said(session, user, arrival, {"with": "password", "refused": "network"}, failed=True)
+        raise
     admitted = sign_ins.begin(session, user, arrival)
     if user.totp_enrolled_at is None:
         sign_ins.complete(session, entrance, session.get_one(SignIn, admitted.id), arrival, {"with": "password"})

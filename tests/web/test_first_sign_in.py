@@ -4,8 +4,10 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from controlplane.db import transaction
+from controlplane.models import AuditEvent
 from controlplane.services import users
 from controlplane.services.second_factor import code_at
 from controlplane.services.users import NewUser
@@ -103,6 +105,17 @@ def test_a_locked_name_is_told_so_and_for_how_long(visit: Visitors) -> None:
         assert [page.status for page in told] == [401] * 5 + [429]
         assert "1 minutes" in told[-1].text("//*[@role='alert']")
     assert visit.nobody().enter("manager", visit.password("manager")).status == 429
+
+
+def test_who_comes_from_the_wrong_network_is_told_so_and_the_trail_says_it(visit: Visitors) -> None:
+    password = visit.password("operator")
+    with transaction(visit.sessions) as session:
+        users.update(session, OPERATOR, "operator", {"networks": ["192.0.2.0/24"]})
+    page = visit.nobody().speak("en").enter("operator", password)
+    assert (page.status, "127.0.0.1" in page.text("//*[@role='alert']")) == (403, True)
+    with transaction(visit.sessions) as session:
+        [failed] = session.scalars(select(AuditEvent).where(AuditEvent.outcome == "failure")).all()
+    assert (failed.action, failed.target_name, failed.details["refused"]) == ("user.sign_in", "operator", "network")
 
 
 def test_who_sees_no_machines_starts_at_the_own_account(visit: Visitors) -> None:

@@ -81,7 +81,11 @@ def _try_password(username: str, password: str) -> Admitted:
     with entrance().places.one():
         sign_in.count(records(), entrance(), username, arrival())
         keep()
-        admitted = sign_in.enter(records(), entrance(), username, password, arrival())
+        try:
+            admitted = sign_in.enter(records(), entrance(), username, password, arrival())
+        except WrongNetwork:
+            keep()
+            raise
     keep()
     if admitted is None:
         raise WrongCredentials
