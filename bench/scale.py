@@ -150,11 +150,12 @@ def _explain(database: str, folder: Path) -> dict[str, list[str]]:
 
 
 def _token(engine: Engine) -> str:
+    from bench.allocate.ours import token
     from controlplane.actor import system
-    from controlplane.services import identity
+    from controlplane.services.users import NewUser
 
     with make_sessions(engine).begin() as session:
-        return identity.create_token(session, system("bench"), "explain")[1]
+        return token(session, system("bench"), NewUser("explain", "explain", "system_admin", None, service=True))
 
 
 def _full(engine: Engine, sql: str, values: Any, sizes: dict[str, int]) -> list[str]:

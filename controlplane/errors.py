@@ -64,6 +64,114 @@ class WrongCredentials(Refusal):
     status = 401
 
 
+class SignInLocked(Refusal):
+    """Too many wrong tries under this user name. Try again in {minutes} minutes, or ask an administrator."""
+
+    code = "sign_in.locked"
+    status = 429
+
+
+class SignInBusy(Refusal):
+    """Too many people sign in at this moment. Try again in a few seconds."""
+
+    code = "sign_in.busy"
+    status = 503
+
+
+class WrongCode(Refusal):
+    """This code is wrong, too old, or was used already. Wait for the next one."""
+
+    code = "second_factor.wrong"
+    status = 401
+
+
+class WrongNetwork(Refusal):
+    """This account may not be used from {address}. Use it from the networks that it is confined to."""
+
+    code = "account.network"
+    status = 403
+
+
+class Unfinished(Refusal):
+    """Sign in at the console first: a new password or a second factor is wanted of you there."""
+
+    code = "account.unfinished"
+    status = 403
+
+
+class OwnAccount(Refusal):
+    """Nobody does this to the own account; ask another administrator."""
+
+    code = "account.own"
+
+
+class LastOfItsRole(Refusal):
+    """{name!r} is the last active security administrator; make another one first."""
+
+    code = "account.last"
+
+
+class HasLeft(Refusal):
+    """{name!r} has left and does not come back; make a new account."""
+
+    code = "account.left"
+
+
+class AdministratorsExist(Refusal):
+    """There are administrators already: the security administrator makes further users."""
+
+    code = "account.bootstrapped"
+
+
+class OnTheHostAlone(Refusal):
+    """A token of this account is made by its owner, or on the host by `steppe token create`."""
+
+    code = "token.owner"
+    status = 403
+
+
+class TokenMakesNone(Refusal):
+    """A token cannot make tokens: sign in at the console, or use `steppe token create` on the host."""
+
+    code = "token.by_token"
+    status = 403
+
+
+class PasswordLength(Refusal):
+    """A password has {least} characters or more, and at most {most}."""
+
+    code = "password.length"
+    status = 422
+
+
+class PasswordHasName(Refusal):
+    """A password must not hold the user name."""
+
+    code = "password.user_name"
+    status = 422
+
+
+class PasswordTooPlain(Refusal):
+    """A password needs three of these: capital letters, small letters, digits, other characters."""
+
+    code = "password.classes"
+    status = 422
+
+
+class PasswordGuessable(Refusal):
+    """This password is too easy to guess. Take several words that do not belong together."""
+
+    code = "password.guessable"
+    status = 422
+
+
+class PasswordUsed(Refusal):
+    """You had this password before; choose another one."""
+
+    code = "password.used"
+    status = 422
+
+
 class ConsoleRefused(Refusal):
     """This console ticket is not valid, or not any more; open the console again from the page of the machine."""
 

@@ -1,22 +1,53 @@
-"""The key that signs sign-in sessions: from the environment, or made once and kept in a file of its own."""
+"""The keys of an installation: from the environment, or made once and kept in files of their own.
 
+One signs cookies and hides names; the others seal what must be read again, such as the secret of a second factor. No
+key is ever in the database.
+"""
+
+import hashlib
+import hmac
 import os
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+
+from cryptography.fernet import Fernet, MultiFernet
 
 from controlplane.settings import Settings
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """`sealing` seals with its first key and opens with any, so that keys can be rotated; `naming` hides names."""
+
+    sealing: MultiFernet
+    naming: bytes
+
+    def hidden(self, name: str) -> bytes:
+        """Return what stands for a name where the name itself must not: nobody without the key can try names."""
+        return hmac.digest(self.naming, name.encode("utf-8", "surrogatepass"), "sha256")
+
+
+def keys(settings: Settings) -> Keys:
+    """Return the keys of an installation; all its processes must share them. Raises ValueError for one that is none."""
+    sealing = settings.sealing_keys or _kept(
+        settings.state_dir / "sealing.keys", lambda: Fernet.generate_key().decode()
+    )
+    rings = [Fernet(key.strip()) for key in sealing.replace("\n", ",").split(",") if key.strip()]
+    return Keys(MultiFernet(rings), hashlib.sha256(b"names:" + secret_key(settings).encode()).digest())
+
+
 def secret_key(settings: Settings) -> str:
-    """Return the key; all web processes of an installation must share it."""
-    return settings.secret_key or _kept(settings.state_dir / "secret.key")
+    """Return the key that signs cookies; all web processes of an installation must share it."""
+    return settings.secret_key or _kept(settings.state_dir / "secret.key", lambda: secrets.token_hex(32))
 
 
-def _kept(path: Path) -> str:
+def _kept(path: Path, made: Callable[[], str]) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(f".{os.getpid()}")
     with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123
-        file.write(secrets.token_hex(32))
+        file.write(made())
     try:
         # A link is made or refused whole: of two processes that start together, both read the key of one.
         os.link(fresh, path)

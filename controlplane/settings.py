@@ -44,8 +44,27 @@ class Settings(BaseSettings):
         30, ge=2, le=600, description="seconds without a heartbeat after which a worker's jobs are given to another"
     )
     secret_key: str | None = Field(
-        None, description="key that signs sign-in sessions; empty: made once and kept in the state folder"
+        None, description="key that signs cookies and hides names; empty: made once and kept in the state folder"
     )
+    sealing_keys: str | None = Field(
+        None,
+        description="keys that seal second factors, separated by commas, the newest first; empty: made once and kept"
+        " in the state folder",
+    )
+    trusted_proxies: int = Field(
+        0, ge=0, le=8, description="proxies before Steppe whose X-Forwarded-For says where somebody comes from"
+    )
+    password_length: int = Field(12, ge=12, le=64, description="characters that a password needs")
+    password_history: int = Field(5, ge=0, le=24, description="previous passwords that may not be taken again")
+    password_days: int = Field(90, ge=0, le=3650, description="a password must be changed after this; 0: never")
+    lock_after: int = Field(5, ge=1, le=100, description="wrong tries after which a user name is locked")
+    lock_minutes: int = Field(1, ge=1, le=1440, description="the first lock lasts so long, each further one twice that")
+    lock_longest_minutes: int = Field(60, ge=1, le=1440, description="no lock lasts longer")
+    session_idle_minutes: int = Field(30, ge=1, le=1440, description="who does nothing for so long is signed out")
+    session_hours: int = Field(8, ge=1, le=168, description="everybody is signed out after this")
+    sessions_at_once: int = Field(3, ge=1, le=100, description="sessions of one user; one more ends the oldest")
+    unused_days: int = Field(90, ge=0, le=3650, description="an account that nobody uses is disabled; 0: never")
+    token_days: int = Field(365, ge=1, le=3650, description="longest life of an API token")
     secure_cookies: bool = Field(False, description="cookies over HTTPS only: set it wherever TLS stands before Steppe")
     centre_name: str = Field("内蒙古自治区电子政务外网云中心", description="name of the centre, as pages show it")
     time_zone: str = Field("Asia/Shanghai", description="zone of the site: times on pages are shown in it")

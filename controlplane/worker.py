@@ -15,13 +15,15 @@ from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
 from controlplane import bootstrap, jobs
+from controlplane.actor import system
 from controlplane.bootstrap import Installation
 from controlplane.db import APP_ROLE, CONNECT_SECONDS, is_away, transaction
+from controlplane.entrance import rules
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.gate import Limits
 from controlplane.reconcile.resource import park, put_off, reconcile
 from controlplane.reconcile.sweep import sweep
-from controlplane.services import idempotency
+from controlplane.services import idempotency, leavers, sign_in
 from controlplane.settings import Settings
 from controlplane.shifts import Plan, work
 from provisioners.contract import Unreachable
@@ -107,6 +109,15 @@ def make_app(installation: Installation, drivers: Drivers) -> App:
     def forget_old_answers(timestamp: int) -> None:
         with transaction(sessions) as session:
             idempotency.forget_old(session, datetime.fromtimestamp(timestamp, UTC))
+
+    @app.periodic(cron="37 * * * *")
+    @app.task(name="tidy_accounts", queue=jobs.SWEEP, queueing_lock="tidy_accounts")
+    def tidy_accounts(timestamp: int) -> None:
+        now = datetime.fromtimestamp(timestamp, UTC)
+        with transaction(sessions) as session:
+            sign_in.forget_old(session, now)
+            disabled = leavers.disable_unused(session, system("worker"), rules(settings), now)
+        log.info("disabled accounts that nobody uses", users=disabled, timestamp=timestamp)
 
     return app
 

@@ -10,9 +10,8 @@ from controlplane.bootstrap import Installation
 from controlplane.db import transaction
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.resource import Outcome, reconcile
-from controlplane.services import identity
+from tests.accounts import token_of
 from tests.factories import Centre, small_centre
-from tests.people import ADMIN
 from web.app import create_app
 
 
@@ -44,7 +43,7 @@ class Caller:
 
 
 class Callers:
-    """The administrator, a department, a stranger from another one, and nobody."""
+    """The three administrators, a department, a stranger from another one, and nobody."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
@@ -55,14 +54,17 @@ class Callers:
         with transaction(self.sessions) as session:
             self.centre: Centre = small_centre(session)
             secrets = [
-                identity.create_token(session, ADMIN, name, department)[1]
-                for name, department in (
-                    ("admin", None),
-                    ("ours", self.centre.department),
-                    ("theirs", self.centre.other),
+                token_of(session, f"{name}-api", role, department)
+                for name, role, department in (
+                    ("admin", "system_admin", None),
+                    ("security", "security_admin", None),
+                    ("audit", "audit_admin", None),
+                    ("ours", "department_manager", self.centre.department),
+                    ("theirs", "department_manager", self.centre.other),
                 )
             ]
-        self.admin, self.ours, self.theirs = (Caller(self.app.test_client(), secret) for secret in secrets)
+        callers = (Caller(self.app.test_client(), secret) for secret in secrets)
+        self.admin, self.security, self.audit, self.ours, self.theirs = callers
         self.nobody = Caller(self.app.test_client(), "")
 
     def work(self, resource: str) -> Outcome:

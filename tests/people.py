@@ -10,6 +10,8 @@ from controlplane.lookups import subtree_of
 from controlplane.models import Department
 
 ADMIN = Actor(uuid4(), "Admin", "user", "system_admin")
+SECURITY = Actor(uuid4(), "Security", "user", "security_admin")
+AUDIT = Actor(uuid4(), "Audit", "user", "audit_admin")
 AUDITOR = Actor(uuid4(), "Auditor", "user", "auditor")
 OPERATOR = system("tests")
 

@@ -10,10 +10,12 @@ import structlog
 from flask import Flask, Response, g, request
 from flask_openapi3 import Info, OpenAPI
 from uuid6 import uuid7
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from controlplane import bootstrap, doctor
 from controlplane.bootstrap import Installation
 from controlplane.db import make_engine, make_sessions
+from controlplane.entrance import Entrance
 from controlplane.secrets import secret_key
 from controlplane.settings import Settings, settings
 from web import api, auth, console, docs, errors, health, intake, transactions
@@ -58,6 +60,8 @@ def create_app(installation: Installation) -> OpenAPI:
         template_folder=str(Path(__file__).parent / "templates"),
     )
     _configure(app, installation.settings)
+    if installation.settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=installation.settings.trusted_proxies)  # type: ignore[method-assign]
     _trace(app)
     transactions.init_app(app, installation.sessions)
     init_language(app)
@@ -76,7 +80,7 @@ def _configure(app: Flask, config: Settings) -> None:
     app.config.update(
         SECRET_KEY=secret_key(config),
         MAX_CONTENT_LENGTH=LARGEST_BODY,
-        PERMANENT_SESSION_LIFETIME=timedelta(hours=8),
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=config.session_hours),
         SESSION_COOKIE_NAME="steppe",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -85,6 +89,7 @@ def _configure(app: Flask, config: Settings) -> None:
         WTF_CSRF_CHECK_DEFAULT=False,
         BABEL_DEFAULT_TIMEZONE=config.time_zone,
         CENTRE_NAME=config.centre_name,
+        ENTRANCE=Entrance.of(config),
         CONSOLE_URL=config.console_url,
         CONSOLE_PORT=config.console_address[1],
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import current_app, g, request
 
 from controlplane.actor import Actor
+from controlplane.entrance import Arrival, Entrance
 from controlplane.errors import Invalid
 
 _ETAG = "v"
@@ -18,6 +19,23 @@ _LONGEST_VERSION = 18
 def session() -> Any:
     """Return the database session of this request, a SQLAlchemy Session: views only hand it on."""
     return g.session
+
+
+def entrance() -> Entrance:
+    """Return the rules, keys and places of this process."""
+    return cast(Entrance, current_app.config["ENTRANCE"])
+
+
+def arrival() -> Arrival:
+    """Return from where and when this request comes."""
+    return Arrival(
+        request.remote_addr, request.headers.get("User-Agent"), g.trace, active="Steppe-Renewal" not in request.headers
+    )
+
+
+def keep() -> None:
+    """Commit what was done so far, though the answer may be a refusal: that somebody tried to come in, say."""
+    g.session.commit()
 
 
 @contextmanager

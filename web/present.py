@@ -162,10 +162,37 @@ def token(t: Record) -> dict[str, Any]:
     return {
         **_recorded(t),
         "name": t.name,
-        "role": t.role,
+        "user": t.user.username,
         "department": t.department.code if t.department else None,
+        "actions": t.actions,
         "expires_at": stamp(t.expires_at),
+        "last_used_at": stamp(t.last_used_at),
         "revoked_at": stamp(t.revoked_at),
+    }
+
+
+def user(u: Record) -> dict[str, Any]:
+    """An account, without anything that would help to come in under it."""
+    return {
+        **_recorded(u),
+        **_fields(u, "username", "name", "role", "service", "networks", "must_change_password", "disabled_reason"),
+        "department": u.department.code if u.department else None,
+        "second_factor": u.totp_enrolled_at is not None,
+        "password_changed_at": stamp(u.password_changed_at),
+        "last_sign_in_at": stamp(u.last_sign_in_at),
+        "disabled_at": stamp(u.disabled_at),
+    }
+
+
+def sign_in(s: Record) -> dict[str, Any]:
+    """A session at the console."""
+    return {
+        **_fields(s, "address", "agent"),
+        "id": str(s.id),
+        "user": s.user.username,
+        "signed_in_at": stamp(s.created_at),
+        "last_seen_at": stamp(s.last_seen_at),
+        "second_factor": s.second_factor_at is not None,
     }
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from controlplane.actor import Role
 from controlplane.kinds.vm import Code, DiskGib, MemoryMib, Vcpu, VmRebuild, VmSize, VmSpec
 from controlplane.kinds.vm_found import VmAdoption
 
@@ -277,10 +278,40 @@ class IdsBody(Strict):
     )
 
 
+Username = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+Networks = Annotated[list[str], Field(max_length=20, description="like 10.0.0.0/8; empty: from anywhere")]
+
+
+class UserQuery(ListQuery):
+    role: Role | None = None
+    department: str | None = None
+    service: Literal["true", "false"] | None = Field(None, description="only accounts of programs, or only of people")
+    disabled: Literal["true", "false"] | None = None
+
+
+class UserBody(Strict):
+    username: Username
+    name: Text
+    role: Role
+    department: Code | None = Field(None, description="of roles of departments alone")
+    service: bool = Field(False, description="of a program: no password, no sign-in, tokens alone")
+
+
+class UserChange(Change):
+    name: Text | None = None
+    role: Role | None = None
+    department: Code | None = None
+    networks: Networks | None = None
+
+
 class TokenBody(Strict):
     name: Text
-    department: Code | None = Field(None, description="left out: a token of the administrators")
-    expires_at: Instant | None = None
+    user: Username | None = Field(None, description="whose it is: one's own where it is left out")
+    department: Code | None = Field(None, description="narrows it to this department")
+    actions: list[str] | None = Field(
+        None, min_length=1, max_length=100, description="narrows it to these; left out: all that its owner may do"
+    )
+    expires_at: Instant | None = Field(None, description="in 90 days where it is left out")
 
 
 __all__ = ["VmAdoption", "VmRebuild", "VmSize", "VmSpec"]

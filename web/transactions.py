@@ -9,7 +9,7 @@ from controlplane.services.idempotency import Answer
 from web import context
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_SECRET = frozenset({"tokens.create", "vms.console"})
+_SECRET = frozenset({"tokens.create", "vms.console", "users.create", "users.reset_password"})
 _KEPT_HEADERS = ("Location", "ETag", "Content-Type")
 
 

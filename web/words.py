@@ -197,6 +197,9 @@ def role_word(role: str) -> str:
     """Return the name of a role."""
     words = {
         "system_admin": _("System administrator"),
+        "security_admin": _("Security administrator"),
+        "audit_admin": _("Audit administrator"),
+        "operator": _("Operator"),
         "department_manager": _("Department manager"),
         "department_member": _("Department member"),
         "auditor": _("Auditor"),
@@ -217,6 +220,9 @@ def in_words(values: Mapping[str, Any]) -> dict[str, Any]:
         "request": _("request"),
         "action": _("action"),
         "drift": _("drift"),
+        "user": _("user"),
+        "token": _("token"),
+        "session": _("session"),
     }
     said = dict(values)
     if "noun" in said:

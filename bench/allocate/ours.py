@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -18,7 +19,9 @@ from controlplane import bootstrap
 from controlplane.actor import Actor, system
 from controlplane.centre.loader import load
 from controlplane.db import transaction
-from controlplane.services import catalogue, departments, identity, pools, systems
+from controlplane.entrance import rules
+from controlplane.services import api_tokens, catalogue, departments, pools, systems, users
+from controlplane.services.users import NewUser
 from controlplane.settings import Settings
 
 ASKING = 8
@@ -80,7 +83,7 @@ def steppe(url: str, folder: Path, scale: int = 1) -> Iterator[Steppe]:
         load(installation.sessions, "inner-mongolia", scale, lambda *_: None)
         with transaction(installation.sessions) as session:
             tokens = _departments_that_ask(session, system("bench"))
-            admin = identity.create_token(session, system("bench"), "admin")[1]
+            admin = token(session, system("bench"), NewUser("bench", "bench", "system_admin", None, service=True))
         installation.engine.dispose()
         with psycopg.connect(url, autocommit=True) as connection:
             # What autovacuum would come round to in a minute: the planner must know the tables.
@@ -110,4 +113,11 @@ def _department(session: Session, actor: Actor, code: str) -> str:
     limits = dict.fromkeys(_CLASSES, _ENOUGH)
     departments.create(session, actor, departments.NewDepartment(code, code, code, "nm", None, limits))
     systems.create(session, actor, systems.NewSystem(code, "main", "main", "main", 3, "n", "1", "n@example.org"))
-    return identity.create_token(session, actor, code, code)[1]
+    return token(session, actor, NewUser(code, code, "department_manager", code, service=True))
+
+
+def token(session: Session, actor: Actor, program: NewUser) -> str:
+    """Make the account of a program and return the secret of a token of it."""
+    users.create(session, actor, program)
+    new = api_tokens.NewToken("bench", program.username)
+    return api_tokens.create(session, actor, rules(Settings()), new, datetime.now(UTC))[1]

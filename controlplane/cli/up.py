@@ -23,15 +23,15 @@ from controlplane.cli.progress import load_with_progress, wait_with_progress
 from controlplane.cli.supervisor import Child, ChildFailed, Supervisor
 from controlplane.db import transaction
 from controlplane.errors import AlreadyExists
-from controlplane.services import identity
-from controlplane.services.identity import NewUser
+from controlplane.services import users
+from controlplane.services.users import NewUser
 from controlplane.settings import Settings, settings
 
 _DEMO = (
-    NewUser("admin", "系统管理员", "system_admin"),
-    NewUser("auditor", "审计员", "auditor"),
+    *users.FIRST,
     NewUser("manager", "环保厅管理员", "department_manager", "env-protection"),
-    NewUser("staff", "环保厅经办人", "department_member", "env-protection"),
+    NewUser("env-api", "环保厅程序", "department_manager", "env-protection", service=True),
+    NewUser("tax-api", "税务局程序", "department_manager", "state-tax", service=True),
 )
 _console = Console(stderr=True)
 
@@ -140,9 +140,11 @@ def _demo_people(installation: Installation) -> list[tuple[NewUser, str]]:
     for person in _DEMO:
         try:
             with transaction(installation.sessions) as session:
-                made.append((person, identity.create_user(session, operator(), person)[1]))
+                _, password = users.create(session, operator(), person)
         except AlreadyExists:
             continue
+        if password:
+            made.append((person, password))
     return made
 
 

@@ -1,28 +1,127 @@
-"""Commands on people who sign in."""
+"""Commands on accounts: of people who sign in, and of programs."""
 
 from typing import get_args
 
 import click
 from sqlalchemy.orm import Session
 
+from controlplane import accounts
 from controlplane.actor import Role
-from controlplane.cli.output import as_json, operator, show_one, with_session
-from controlplane.services import identity
+from controlplane.cli.output import as_json, operator, show_one, show_rows, with_session
+from controlplane.entrance import Entrance
+from controlplane.paging import MAX_LIMIT, Listing
+from controlplane.services import leavers, second_factor, users
+from controlplane.services.users import NewUser
+from controlplane.settings import settings
+
+_COLUMNS = ("username", "name", "role", "department", "service", "second_factor", "last_sign_in_at", "disabled")
 
 
 @click.group()
 def user() -> None:
-    """People who sign in at the console."""
+    """Accounts of people, who sign in at the console, and of programs, which have tokens."""
+
+
+@user.command()
+@as_json
+@with_session
+def bootstrap(session: Session, as_json: bool) -> None:
+    """Create the first system, security and audit administrator and print their first passwords, this once.
+
+    Each must set up a second factor and choose a password at the first sign-in. Refused where there are administrators.
+    """
+    made = users.bootstrap(session, operator())
+    rows = [{"username": u.username, "role": u.role, "password": password} for u, password in made]
+    show_rows(rows, ("username", "role", "password"), as_json=as_json)
 
 
 @user.command()
 @click.argument("username")
-@click.option("--name", required=True, help="The person's name.")
+@click.option("--name", required=True, help="The person's name, or what the program is.")
 @click.option("--role", type=click.Choice(get_args(Role)), required=True)
 @click.option("--department", help="Code of the department, for department roles.")
+@click.option("--service", is_flag=True, help="Of a program: no password and no sign-in, tokens alone.")
 @as_json
 @with_session
-def create(session: Session, username: str, name: str, role: Role, department: str | None, as_json: bool) -> None:
-    """Create a user and print the first password: it is shown this once."""
-    made, password = identity.create_user(session, operator(), identity.NewUser(username, name, role, department))
+def create(session: Session, as_json: bool, **values: object) -> None:
+    """Create an account and print the first password of a person: it is shown this once."""
+    made, password = users.create(session, operator(), NewUser(**values))  # type: ignore[arg-type]
     show_one({"username": made.username, "role": made.role, "password": password}, as_json=as_json)
+
+
+@user.command("list")
+@click.option("--search", help="Any part of user name or name.")
+@click.option("--role", type=click.Choice(get_args(Role)))
+@as_json
+@with_session
+def index(session: Session, search: str | None, role: str | None, as_json: bool) -> None:
+    """List the first 500 accounts by user name."""
+    filters = {key: value for key, value in (("q", search), ("role", role)) if value}
+    found = accounts.users(session, operator(), Listing(MAX_LIMIT, filters=filters))
+    rows = [
+        {
+            "username": u.username,
+            "name": u.name,
+            "role": u.role,
+            "department": u.department.code if u.department else None,
+            "service": u.service,
+            "second_factor": u.totp_enrolled_at is not None,
+            "last_sign_in_at": u.last_sign_in_at,
+            "disabled": u.disabled_reason,
+        }
+        for u in found.items
+    ]
+    show_rows(rows, _COLUMNS, as_json=as_json)
+
+
+@user.command()
+@click.argument("username")
+@with_session
+def disable(session: Session, username: str) -> None:
+    """Keep an account out, with its tokens, until it is enabled again."""
+    leavers.disable(session, operator(), username)
+    click.echo("disabled")
+
+
+@user.command()
+@click.argument("username")
+@with_session
+def enable(session: Session, username: str) -> None:
+    """Let an account in again."""
+    leavers.enable(session, operator(), username)
+    click.echo("enabled")
+
+
+@user.command()
+@click.argument("username")
+@with_session
+def remove(session: Session, username: str) -> None:
+    """Take everything from somebody who leaves, for good: sessions, tokens, password, second factor."""
+    leavers.remove_leaver(session, operator(), username)
+    click.echo("removed")
+
+
+@user.command("reset-password")
+@click.argument("username")
+@as_json
+@with_session
+def reset_password(session: Session, username: str, as_json: bool) -> None:
+    """Give somebody a new first password, print it this once, and unlock the name."""
+    found, password = users.reset_password(session, operator(), Entrance.of(settings()), username)
+    show_one({"username": found.username, "password": password}, as_json=as_json)
+
+
+@user.command("reset-second-factor")
+@click.argument("username")
+@with_session
+def reset_second_factor(session: Session, username: str) -> None:
+    """Forget somebody's second factor, say because a telephone was lost."""
+    users.reset_second_factor(session, operator(), username)
+    click.echo("reset")
+
+
+@user.command()
+@with_session
+def reseal(session: Session) -> None:
+    """Seal all second factors with the newest of STEPPE_SEALING_KEYS, so that the older keys can be dropped."""
+    click.echo(f"sealed {second_factor.reseal(session, operator(), Entrance.of(settings()))}")

@@ -8,6 +8,7 @@ from controlplane.bootstrap import Installation
 from controlplane.console_proxy.desk import RecordDesk
 from controlplane.console_proxy.server import Proxy
 from controlplane.console_proxy.wire import Limits
+from controlplane.entrance import rules
 
 
 def run(installation: Installation) -> None:
@@ -15,7 +16,7 @@ def run(installation: Installation) -> None:
     settings = installation.settings
     drivers = installation.drivers()
     proxy = Proxy(
-        RecordDesk(installation.sessions, drivers),
+        RecordDesk(installation.sessions, drivers, rules(settings)),
         Limits(idle=settings.console_idle_minutes * 60, longest=settings.console_minutes * 60),
         settings.console_sessions,
     )

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from controlplane.actor import Actor
 from controlplane.db import Sessions, transaction
+from controlplane.entrance import Arrival, Rules
 from controlplane.errors import ConsoleRefused, Refusal
 from controlplane.reconcile.drivers import Drivers
-from controlplane.services import consoles, identity
+from controlplane.services import api_tokens, consoles, sessions
 from controlplane.services.consoles import Ending
 from provisioners.contract import (
     ConsoleDriver,
@@ -59,8 +60,13 @@ class RecordDesk:
     """The desk of an installation."""
 
     def __init__(
-        self, sessions: Sessions, drivers: Drivers, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        sessions: Sessions,
+        drivers: Drivers,
+        rules: Rules,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._rules = rules
         self._sessions = sessions
         self._drivers = drivers
         self._clock = clock
@@ -125,7 +131,8 @@ class RecordDesk:
 
     def _still(self, session: Session, kind: str, ident: UUID) -> Actor:
         """Return an actor with the rights of this moment. Raises ConsoleRefused where it has none any more."""
-        actor = identity.actor_again(session, kind, ident, self._clock())
+        again = sessions.actor_again if kind == "user" else api_tokens.actor_again
+        actor: Actor | None = again(session, self._rules, ident, Arrival(now=self._clock()))
         if actor is None:
             raise ConsoleRefused
         return actor

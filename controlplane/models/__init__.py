@@ -3,7 +3,7 @@
 from controlplane.models.catalogue import Flavor, Image
 from controlplane.models.consoles import ConsoleTicket
 from controlplane.models.drifts import Drift, DriftKind, DriftOutcome, PoolCheck
-from controlplane.models.identity import ApiToken, IdempotencyKey, User
+from controlplane.models.identity import ApiToken, IdempotencyKey, SignIn, SignInTry, User
 from controlplane.models.pools import Claim, Pool, PoolCapacity, Subnet
 from controlplane.models.records import AuditEvent
 from controlplane.models.requests import Request
@@ -27,6 +27,8 @@ __all__ = [
     "PoolCheck",
     "Request",
     "Resource",
+    "SignIn",
+    "SignInTry",
     "Site",
     "Subnet",
     "System",

@@ -21,6 +21,9 @@ from quotas.amounts import difference, positive
 MAX_AT_ONCE = 1000
 
 
+_OPERATING = frozenset({"start", "stop", "reboot", "retry"})
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One verb for one resource. `version`: refuse if the resource is no longer at it. `body`: what the verb needs."""
@@ -41,12 +44,19 @@ class BulkOrder:
     verb: str
 
 
+def action_for(verb: str) -> str:
+    """Return the action that a verb is in the policy: operating a machine changes nothing of what it is."""
+    if verb == "delete":
+        return "resource.delete"
+    return "resource.operate" if verb in _OPERATING else "resource.change"
+
+
 def act(session: Session, actor: Actor, order: Order) -> Resource:
     """Record that a resource is wanted otherwise. Growth is taken at once; what shrinks is given back when it is done.
 
     Raises NotFound, NotNow, Stale, Invalid, OverQuota (of the department, or of the pool that it lives in).
     """
-    resource = lookups.resource_for(session, actor, order.kind, order.ref, "resource.change", lock=True)
+    resource = lookups.resource_for(session, actor, order.kind, order.ref, action_for(order.verb), lock=True)
     _check_version(resource, order.version)
     done = _change(session, resource, order.verb, order.body)
     audit.record(session, actor, [done])
@@ -73,7 +83,7 @@ def act_many(session: Session, actor: Actor, order: BulkOrder) -> list[UUID]:
     known = KINDS[order.kind].verbs.get(order.verb)
     if known is None or known.body is not None:
         raise NotFound(noun="action", name=order.verb)
-    return _many(session, actor, order, "resource.change", lambda r: [_change(session, r, order.verb, None)])
+    return _many(session, actor, order, action_for(order.verb), lambda r: [_change(session, r, order.verb, None)])
 
 
 def delete_many(session: Session, actor: Actor, kind: str, refs: Sequence[UUID]) -> list[UUID]:

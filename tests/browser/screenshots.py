@@ -19,9 +19,10 @@ from controlplane.centre.loader import load
 from controlplane.db import transaction
 from controlplane.models import Department, Resource, System
 from controlplane.reconcile.resource import reconcile
-from controlplane.services import identity, resources
-from controlplane.services.identity import NewUser
+from controlplane.services import resources
 from controlplane.services.resources import BulkOrder, Order
+from controlplane.services.users import NewUser
+from tests.accounts import Person, person
 from tests.people import ADMIN
 from web.app import create_app
 
@@ -62,21 +63,24 @@ def http(installation: Installation) -> Model:
 
 
 @pytest.fixture
-def password(http: Model) -> str:
+def wang(http: Model) -> Person:
     with transaction(http.sessions) as session:
-        return identity.create_user(session, ADMIN, USER)[1]
+        return person(session, USER, http.app.config["ENTRANCE"].keys)
 
 
 @contextmanager
-def browsing(chromium: Browser, address: str, password: str, language: str, size: tuple[int, int]) -> Iterator[Page]:
+def browsing(chromium: Browser, address: str, wang: Person, language: str, size: tuple[int, int]) -> Iterator[Page]:
     context = chromium.new_context(
         base_url=address, viewport={"width": size[0], "height": size[1]}, locale=language, reduced_motion="reduce"
     )
     page = context.new_page()
     page.goto("/sign-in")
-    page.fill("#field-user", USER.username)
-    page.fill("#field-password", password)
+    page.fill("#field-user", wang.username)
+    page.fill("#field-password", wang.password)
     page.press("#field-password", "Enter")
+    page.wait_for_url("**/second-factor")
+    page.fill("#field-code", wang.codes.pop())
+    page.press("#field-code", "Enter")
     page.wait_for_url("**/")
     yield page
     context.close()
@@ -90,7 +94,7 @@ def keep(page: Page, name: str) -> None:
     assert path.stat().st_size <= LARGEST, f"{name}: {path.stat().st_size} bytes"
 
 
-def test_the_pictures_of_the_guide_are_taken(chromium: Browser, address: str, http: Model, password: str) -> None:
+def test_the_pictures_of_the_guide_are_taken(chromium: Browser, address: str, http: Model, wang: Person) -> None:
     HERE.mkdir(parents=True, exist_ok=True)
     with transaction(http.sessions) as session:
         department = session.scalars(select(Department.id).where(Department.code == "env-protection")).one()
@@ -98,7 +102,7 @@ def test_the_pictures_of_the_guide_are_taken(chromium: Browser, address: str, ht
         faulted = session.scalars(select(Resource.id).where(Resource.state == "faulted")).one()
         running = select(Resource.id).where(Resource.system_id == system, Resource.state == "running")
         machine = session.scalars(running.order_by(Resource.name).limit(1)).one()
-    with browsing(chromium, address, password, "zh-CN", (1280, 800)) as page:
+    with browsing(chromium, address, wang, "zh-CN", (1280, 800)) as page:
         for name, path in (
             ("vms", "/vms?department=env-protection"),
             ("vm", f"/vms/{machine}"),
@@ -135,9 +139,9 @@ def test_the_pictures_of_the_guide_are_taken(chromium: Browser, address: str, ht
         page.fill("#field-vcpu", "120")
         expect(page.locator("#impact .short")).to_be_visible()
         keep(page, "limits")
-    with browsing(chromium, address, password, "en-GB", (1280, 800)) as page:
+    with browsing(chromium, address, wang, "en-GB", (1280, 800)) as page:
         page.goto("/vms?state=running")
         keep(page, "vms-en")
-    with browsing(chromium, address, password, "zh-CN", (375, 760)) as page:
+    with browsing(chromium, address, wang, "zh-CN", (375, 760)) as page:
         page.goto(f"/vms/{faulted}")
         keep(page, "vm-narrow")

@@ -65,7 +65,8 @@ class Steppe:
             )
         until(lambda: "Steppe is up" in self.log.read_text() or self._up.poll(), "to be up", PATIENCE)
         assert self._up.poll() is None, self.log.read_text()
-        self._secret = self.command("token", "create", "chaos", "--quiet").strip()
+        self.command("user", "create", "chaos", "--service", "--name", "chaos", "--role", "system_admin")
+        self._secret = self.command("token", "create", "chaos", "--user", "chaos", "--quiet").strip()
 
     def __enter__(self) -> "Steppe":
         return self

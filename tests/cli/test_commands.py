@@ -184,8 +184,11 @@ def test_of_many_vms_all_are_made_or_none(steppe: Steppe) -> None:
 
 
 def test_the_secret_of_a_token_is_printed_once_and_never_listed(steppe: Steppe) -> None:
-    made = parsed(steppe("token", "create", "ci", "--department", "environment", "--json"))
-    quiet = done(steppe("token", "create", "other", "--quiet")).strip()
+    words = ("user", "create", "env-api", "--service", "--name", "x", "--role", "department_manager")
+    assert parsed(steppe(*words, "--department", "environment", "--json"))["password"] is None
+    narrow = ("--department", "environment", "--action", "resource.read")
+    made = parsed(steppe("token", "create", "ci", "--user", "env-api", *narrow, "--json"))
+    quiet = done(steppe("token", "create", "other", "--user", "env-api", "--quiet")).strip()
     assert len(made["secret"]) > 20
     assert len(quiet.split()) == 1
     listed = done(steppe("token", "list", "--json"))
@@ -203,6 +206,35 @@ def test_a_user_is_made_with_a_first_password(steppe: Steppe) -> None:
     assert (made["username"], made["role"]) == ("wang", "department_manager")
     assert len(made["password"]) >= 12
     assert steppe(*words).exit_code == 3
+
+
+def test_the_first_administrators_are_made_once(steppe: Steppe) -> None:
+    made = parsed(steppe("user", "bootstrap", "--json"))
+    assert [u["role"] for u in made] == ["system_admin", "security_admin", "audit_admin"]
+    assert len({u["password"] for u in made}) == 3
+    again = steppe("user", "bootstrap")
+    assert (again.exit_code, "account.bootstrapped" in again.stderr) == (3, True)
+    rows = parsed(steppe("user", "list", "--json"))
+    assert [(u["username"], u["second_factor"]) for u in rows] == [
+        ("admin", False), ("audit", False), ("security", False),
+    ]  # fmt: skip
+
+
+def test_an_account_is_reset_disabled_enabled_and_removed(steppe: Steppe) -> None:
+    done(steppe("user", "create", "wang", "--name", "王芳", "--role", "auditor"))
+    fresh = parsed(steppe("user", "reset-password", "wang", "--json"))
+    assert len(fresh["password"]) >= 12
+    for verb in ("disable", "enable", "reset-second-factor", "remove"):
+        done(steppe("user", verb, "wang"))
+    assert parsed(steppe("user", "list", "--json"))[0]["disabled"] == "left"
+    assert steppe("user", "enable", "wang").exit_code == 3
+
+
+def test_the_policy_is_printed_as_a_table_and_as_json(steppe: Steppe) -> None:
+    rows = {row["action"]: row for row in json.loads(done(steppe("policy", "show", "--format", "json")))}
+    assert rows["role.grant"]["security_admin"] is True and rows["role.grant"]["system_admin"] is False
+    printed = done(steppe("policy", "show"))
+    assert all(action in printed for action in rows)
 
 
 # --- how commands end
@@ -246,6 +278,8 @@ NOT_FOUND = {
         *("vm", "create", "x", "--department", "environment", "--system", "monitoring"),
         *("--flavor", "small", "--image", "none", "--subnet", "business"),
     ),
+    "an account": ("user", "disable", "nobody"),
+    "the account of a token": ("token", "create", "t", "--user", "nobody"),
     "a token to revoke": ("token", "revoke", "018f0000-0000-7000-8000-000000000000"),
 }
 WRONG = {

@@ -117,7 +117,7 @@ def the_first_start_loads_the_centre_serves_it_and_stops_at_ctrl_c(story: Story)
     up = story.up()
     said = up.wait()
     assert DEMO in said
-    assert len(re.findall(r"^ *(admin|auditor|manager|staff) +\S{12,}", said, re.MULTILINE)) == 4
+    assert len(re.findall(r"^ *(admin|security|audit|manager) +\S{12,}", said, re.MULTILINE)) == 4
 
     vms = all_vms(story)
     assert {v["state"] for v in vms} == {"running"}

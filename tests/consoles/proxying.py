@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from controlplane.console_proxy.desk import Desk, RecordDesk
 from controlplane.console_proxy.server import Proxy
 from controlplane.console_proxy.wire import Limits
 from controlplane.db import transaction
+from controlplane.entrance import rules
 from controlplane.models import AuditEvent
 from tests.cli.processes import free_port, until
 
@@ -45,7 +46,8 @@ def proxying(desk: Desk, limits: Limits = PATIENT, most: int = 4, port: int | No
 def desk_of(installation: Installation, at: datetime | None = None) -> RecordDesk:
     """Return the desk of an installation, whose clock stands at `at` where that is given."""
     drivers = installation.drivers()
-    return RecordDesk(installation.sessions, drivers, lambda: at) if at else RecordDesk(installation.sessions, drivers)
+    clock = (lambda: at) if at else (lambda: datetime.now(UTC))
+    return RecordDesk(installation.sessions, drivers, rules(installation.settings), clock)
 
 
 def knock(address: str, ticket: Any, kind: str | None = None, origin: str | None = None) -> ClientConnection:

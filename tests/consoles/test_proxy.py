@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 from controlplane.console_proxy.desk import Visit
 from controlplane.console_proxy.wire import CODES, Limits
 from controlplane.db import transaction
-from controlplane.models import User
+from controlplane.services import leavers
 from controlplane.services.consoles import Ending
 from provisioners.contract import ConsoleKind, ConsoleLine
 from tests.callers import Callers
@@ -22,7 +22,7 @@ from tests.cli.processes import until
 from tests.consoles.proxying import ORIGIN, desk_of, ending, knock, proxying, reading, trail
 from tests.drivers.makers import a_machine
 from tests.factories import vm
-from tests.people import ADMIN
+from tests.people import ADMIN, SECURITY
 from tests.web.visitors import Visitors
 
 
@@ -148,7 +148,7 @@ def test_a_console_ends_when_its_user_is_disabled(http: Callers, machine: str) -
         browser = knock(address, asked.json["ticket"], origin=ORIGIN)
         reading(browser, "web-01# ")
         with transaction(http.sessions) as session:
-            session.query(User).filter_by(username="manager").update({"disabled_at": datetime.now(UTC)})
+            leavers.disable(session, SECURITY, "manager")
         assert ending(browser) == (4403, "right")
 
 

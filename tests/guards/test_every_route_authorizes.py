@@ -8,19 +8,24 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import select, update
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from controlplane import policy
 from controlplane.actor import Actor
 from controlplane.db import transaction
+from controlplane.models import ApiToken
 from controlplane.reconcile.sweep import sweep
-from controlplane.services import identity
+from controlplane.services import leavers, users
+from controlplane.services.users import NewUser
+from controlplane.sign_ins import digest
 from provisioners.contract import Machine
 from provisioners.fake_driver import connect
+from tests.accounts import token_of
 from tests.callers import Callers
 from tests.factories import vm
-from tests.people import ADMIN
+from tests.people import OPERATOR
 from tests.web.visitors import Visitors
 from web.auth import OPEN
 
@@ -52,7 +57,8 @@ def refs(http: Callers) -> dict[str, str]:
     asked = http.admin.post("/vms", vm(department="environment")).json
     http.work(asked["id"])
     with transaction(http.sessions) as session:
-        token, _ = identity.create_token(session, ADMIN, "to be read")
+        token = session.scalars(select(ApiToken)).first()
+        users.create(session, OPERATOR, NewUser("wang", "王芳", "auditor"))
     stranger = Machine(uuid4(), "legacy-db", "on", 3, 512, 7, "")
     connect({"node": "hv-01"}, http.installation.settings.state_dir / "nodes").put(stranger)
     sweep(http.sessions, http.drivers)
@@ -60,7 +66,8 @@ def refs(http: Callers) -> dict[str, str]:
         "drifts": http.admin.get("/drifts").json["items"][0]["id"],
         "vms": asked["id"],
         "requests": asked["request"],
-        "tokens": str(token.id),
+        "tokens": str(token.id) if token else "",
+        "users": "wang",
         "sites": "nm",
         "departments": "environment",
         "systems": http.ours.get("/systems").json["items"][0]["id"],
@@ -74,12 +81,20 @@ def refs(http: Callers) -> dict[str, str]:
 def no_identities(http: Callers) -> dict[str, dict[str, str]]:
     """Return headers of everybody who is nobody."""
     with transaction(http.sessions) as session:
-        ended, ended_secret = identity.create_token(session, ADMIN, "ended")
-        _, late_secret = identity.create_token(session, ADMIN, "late", expires_at=datetime(2020, 1, 1, tzinfo=UTC))
-        identity.revoke_token(session, ADMIN, ended.id)
+        ended_secret, late_secret, left_secret = (
+            token_of(session, name, "system_admin") for name in ("ended", "late", "left")
+        )
+        values: dict[str, dict[str, object]] = {
+            ended_secret: {"revoked_at": datetime.now(UTC)},
+            late_secret: {"expires_at": datetime(2020, 1, 1, tzinfo=UTC)},
+        }
+        for secret, change in values.items():
+            session.execute(update(ApiToken).where(ApiToken.secret_hash == digest(secret)).values(change))
+        leavers.remove_leaver(session, OPERATOR, "left")
     tokens = {
         "expired": late_secret,
         "revoked": ended_secret,
+        "of a leaver": left_secret,
         "garbage": "steppe_garbage",
         "empty": "",
         "not ours": "é",
@@ -183,6 +198,7 @@ def body_for(rule: Rule, method: str) -> dict[str, object] | None:
         "vms.act_many": {"ids": [str(uuid4())]},
         "vms.resize": {"flavor": "small"},
         "tokens.create": {"name": "x"},
+        "users.create": {"username": "x", "name": "x", "role": "auditor"},
         "drifts.adopt": {"department": "environment", "system": "monitoring"},
     }
     return bodies.get(rule.endpoint, {}) if method in {"POST", "PUT", "PATCH"} else None
@@ -191,6 +207,8 @@ def body_for(rule: Rule, method: str) -> dict[str, object] | None:
 def test_the_things_that_the_walk_uses_are_there(http: Callers, refs: dict[str, str]) -> None:
     """Were they not, a view that only answers 404 would pass for one that was looked at."""
     for noun, ref in refs.items():
-        if noun != "tokens":
+        if noun == "users":
+            assert http.security.get(f"/users/{ref}").status_code == 200
+        elif noun != "tokens":
             assert http.admin.get(f"/{noun}/{ref}").status_code == 200, noun
     UUID(refs["tokens"])

@@ -38,7 +38,8 @@ class Steppe:
             self._process = subprocess.Popen(command, env=self._environment, cwd=ROOT, stdout=log, stderr=log)
         try:
             until("Steppe is up", self._is_up, 90)
-            self._token = self.command("token", "create", "lab", "--quiet").strip()
+            self.command("user", "create", "lab", "--service", "--name", "lab", "--role", "system_admin")
+            self._token = self.command("token", "create", "lab", "--user", "lab", "--quiet").strip()
         except BaseException:
             self.__exit__()
             raise

@@ -16,13 +16,15 @@ import psycopg
 import pytest
 from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Job
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
 from controlplane import jobs
 from controlplane.db import transaction
+from controlplane.models import User
 from controlplane.worker import LONGEST_WAIT, BackOff, make_app
 from provisioners.contract import Rejected, Unreachable
+from tests.accounts import token_of
 from tests.factories import ask, vm
 from tests.reconcile.lab import Lab
 
@@ -262,6 +264,18 @@ def test_the_sweep_runs_as_a_job_and_finds_what_was_forgotten(lab: Lab) -> None:
     assert lab.jobs(web) == 1
     work(lab)
     assert lab.record(web).state == "running"
+
+
+def test_accounts_that_nobody_uses_are_disabled_as_a_job(lab: Lab) -> None:
+    with transaction(lab.sessions) as session:
+        token_of(session, "idle", "operator")
+    app = make_app(lab.installation, lab.drivers)
+    later = datetime.now(UTC) + timedelta(days=lab.installation.settings.unused_days + 1)
+    with ThreadPoolExecutor(1) as thread, app.open():
+        app.configure_task("tidy_accounts").defer(timestamp=int(later.timestamp()))
+        thread.submit(work, lab, jobs.SWEEP).result()
+    with transaction(lab.sessions) as session:
+        assert session.scalars(select(User.disabled_reason)).all() == ["unused"]
 
 
 def test_the_trace_of_an_ask_is_found_again_in_what_the_worker_did(lab: Lab) -> None:

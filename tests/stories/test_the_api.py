@@ -1,6 +1,8 @@
 """The API as a department uses it: what it sends, what it gets, and what it is refused."""
 
-from controlplane.services import idempotency, identity
+from controlplane.entrance import Arrival
+from controlplane.services import api_tokens, idempotency
+from tests.accounts import RULES
 from tests.callers import Callers
 from tests.factories import vm
 
@@ -97,7 +99,7 @@ def test_the_same_idempotency_key_twice_gives_one_vm(http: Callers) -> None:
 
 def test_a_repeat_while_the_first_is_still_running_is_told_to_wait(http: Callers) -> None:
     with http.sessions() as first:
-        caller = identity.token_actor(first, http.ours.secret)
+        caller = api_tokens.token_actor(first, RULES, http.ours.secret, Arrival())
         assert idempotency.earlier_answer(first, caller, "order-18", b"any") is None
         answer = http.ours.post("/vms", vm(), headers={"Idempotency-Key": "order-18"})
         assert (answer.status_code, answer.json["code"]) == (409, "idempotency.still_running")
@@ -180,7 +182,10 @@ def test_the_history_of_a_vm_says_who_did_what(http: Callers) -> None:
     made = http.ours.post("/vms", vm(), headers={"X-Request-Id": "trace-1"}).json
     http.work(made["id"])
     events = http.ours.get(f"/vms/{made['id']}/history").json["items"]
-    assert [(e["action"], e["actor"]["name"]) for e in events] == [("vm.running", "worker"), ("vm.create", "ours")]
+    assert [(e["action"], e["actor"]["name"]) for e in events] == [
+        ("vm.running", "worker"),
+        ("vm.create", "ours-api/token"),
+    ]
     assert events[1]["request_id"] == "trace-1"
 
 

@@ -20,16 +20,27 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from controlplane.db import transaction
 from controlplane.reconcile.sweep import sweep
+from controlplane.services import users
+from controlplane.services.users import NewUser
 from provisioners.contract import Machine
 from provisioners.fake_driver import connect
-from tests.callers import Callers
+from tests.accounts import token_of
+from tests.callers import Caller, Callers
 from tests.factories import vm
+from tests.people import OPERATOR
 from web.app import LARGEST_BODY
 
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
 EXAMPLES = 12
 WRITES = {"post", "put", "patch", "delete"}
+SECRETS = {
+    ("post", "/api/v1/tokens"),
+    ("post", "/api/v1/users"),
+    ("post", "/api/v1/users/{ref}/reset-password"),
+}
+OF_SECURITY = {"users", "tokens", "sessions", "policy"}
 PROBLEM = "application/problem+json"
 
 
@@ -79,7 +90,7 @@ def test_every_write_documents_dry_run_and_its_headers(document: dict[str, Any])
         names = {(p["in"], p["name"]) for p in operation.get("parameters", ())}
         if method in WRITES:
             assert ("query", "dry_run") in names, f"{method} {path}"
-            assert (("header", "Idempotency-Key") in names) != (path == "/api/v1/tokens"), f"{method} {path}"
+            assert (("header", "Idempotency-Key") in names) != ((method, path) in SECRETS), f"{method} {path}"
             heeded = method == "patch" or path.startswith("/api/v1/vms/{")
             assert (("header", "If-Match") in names) == heeded, f"{method} {path}"
 
@@ -103,7 +114,7 @@ def test_every_route_of_the_api_is_described(http: Callers, document: dict[str, 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["as_described", "hostile"])
 def test_whatever_is_sent_is_answered_as_described(http: Callers, mode: GenerationMode) -> None:
-    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", http.app, headers=bearer(http))
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", http.app, headers=bearer(http.admin))
     refs = things(http)
     broken = []
     found = [made.ok() for made in schema.get_all_operations()]
@@ -112,7 +123,7 @@ def test_whatever_is_sent_is_answered_as_described(http: Callers, mode: Generati
         for path in ({"ref": refs[noun]}, None) if "{ref}" in operation.path else (None,):
             strategy = operation.as_strategy(generation_mode=mode, path_parameters=path)
             try:
-                attempt(strategy, http)
+                attempt(strategy, bearer(http.security if noun in OF_SECURITY else http.admin))
             except Unsatisfiable:
                 continue  # nothing can be wrong with a request that has no parameters
             except (Exception, ExceptionGroup) as error:
@@ -120,7 +131,7 @@ def test_whatever_is_sent_is_answered_as_described(http: Callers, mode: Generati
     assert not broken, "\n\n".join(broken)
 
 
-def attempt(strategy: SearchStrategy[Case], http: Callers) -> None:
+def attempt(strategy: SearchStrategy[Case], headers: dict[str, str]) -> None:
     @settings(
         max_examples=EXAMPLES,
         derandomize=True,
@@ -132,20 +143,23 @@ def attempt(strategy: SearchStrategy[Case], http: Callers) -> None:
     @given(case=strategy)
     def run(case: Case) -> None:
         # Once: a case that fails is told as it is, so nothing has to be sent again to make it smaller.
-        case.call_and_validate(headers=bearer(http), checks=CHECKS)
+        case.call_and_validate(headers=headers, checks=CHECKS)
 
     run()
 
 
-def bearer(http: Callers) -> dict[str, str]:
-    return {"Authorization": f"Bearer {http.admin.secret}"}
+def bearer(caller: Caller) -> dict[str, str]:
+    return {"Authorization": f"Bearer {caller.secret}"}
 
 
 def things(http: Callers) -> dict[str, str]:
     """Return refs of one existing thing of every noun."""
     asked = http.admin.post("/vms", vm(department="environment")).json
     http.work(asked["id"])
-    token = http.admin.post("/tokens", {"name": "to be ended"}).json
+    with transaction(http.sessions) as session:
+        token_of(session, "to-be-ended", "auditor")
+        users.create(session, OPERATOR, NewUser("wang", "王芳", "auditor"))
+    token = http.security.get("/tokens").json["items"][0]
     stranger = Machine(uuid4(), "legacy-db", "on", 3, 512, 7, "")
     connect({"node": "hv-01"}, http.installation.settings.state_dir / "nodes").put(stranger)
     sweep(http.sessions, http.drivers)
@@ -153,7 +167,7 @@ def things(http: Callers) -> dict[str, str]:
     named = {"sites": "nm", "departments": "environment", "flavors": "small", "images": "debian-12"}
     own = http.ours.get("/systems").json["items"][0]["id"]
     made = {"vms": asked["id"], "requests": asked["request"], "tokens": token["id"], "systems": own, "drifts": drift}
-    return {**named, **made, "subnets": "business", "pools": "hv-01"}
+    return {**named, **made, "subnets": "business", "pools": "hv-01", "users": "wang", "sessions": str(uuid4())}
 
 
 HOSTILE_BODIES = {
@@ -267,10 +281,14 @@ def test_a_body_that_is_no_json_by_its_type_is_a_problem(http: Callers) -> None:
 
 
 def test_a_token_is_ended_by_its_id(http: Callers) -> None:
-    made = http.admin.post("/tokens", {"name": "short"}).json
-    assert http.admin.delete(f"/tokens/{made['id']}").status_code == 200
-    assert http.admin.delete("/tokens/x").status_code == 404
-    assert next(t for t in http.admin.get("/tokens").json["items"] if t["id"] == made["id"])["revoked_at"]
+    with transaction(http.sessions) as session:
+        token_of(session, "short", "auditor")
+    made = http.security.get("/tokens").json["items"][0]
+    assert (made["user"], made["revoked_at"]) == ("short", None)
+    assert http.admin.delete(f"/tokens/{made['id']}").status_code == 404, "nobody sees another's token"
+    assert http.security.delete(f"/tokens/{made['id']}").status_code == 200
+    assert http.security.delete("/tokens/x").status_code == 404
+    assert http.security.get("/tokens").json["items"][0]["revoked_at"]
 
 
 def test_a_token_cannot_expire_at_a_time_that_no_calendar_has(http: Callers) -> None:

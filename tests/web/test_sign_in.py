@@ -1,14 +1,14 @@
 """Coming in and going out: who gets in, where to, and what a stranger can learn or make of it."""
 
-from datetime import UTC, datetime
-
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from controlplane.db import transaction
-from controlplane.models import AuditEvent, User
+from controlplane.models import AuditEvent
+from controlplane.services import leavers
 from tests.callers import Callers
 from tests.factories import vm
+from tests.people import SECURITY
 from tests.web.visitors import Visitors
 
 HOSTILE = [
@@ -35,7 +35,7 @@ def test_the_right_password_leads_to_the_page_that_was_asked_for(visit: Visitors
     assert turned.status == 302 and turned.location.startswith("/sign-in?next=")
     form = browser.get(turned.location)
     assert form.all("//form[@action='/sign-in']//input[@name='next']/@value") == ["/vms?state=running"]
-    assert browser.enter("admin", visit.password("admin"), "/vms?state=running").location == "/vms?state=running"
+    assert browser.enter("auditor", visit.password("auditor"), "/vms?state=running").location == "/vms?state=running"
     assert browser.get("/").status == 200
 
 
@@ -63,7 +63,7 @@ def test_a_user_name_that_no_database_can_hold_is_refused(visit: Visitors) -> No
 def test_a_disabled_user_stays_out_and_one_who_is_inside_is_put_out(visit: Visitors) -> None:
     inside = visit("manager")
     with transaction(visit.sessions) as session:
-        session.execute(update(User).where(User.username == "manager").values(disabled_at=datetime.now(UTC)))
+        leavers.disable(session, SECURITY, "manager")
     assert visit.nobody().enter("manager", visit.password("manager")).status == 401
     assert inside.get("/").location.startswith("/sign-in")
 
@@ -127,9 +127,9 @@ def test_a_session_that_was_tampered_with_is_nobodys(visit: Visitors) -> None:
 
 
 def test_a_sign_in_is_recorded_even_where_a_dry_run_is_asked(visit: Visitors) -> None:
-    browser, password = visit.nobody(), visit.password("admin")
+    browser, password = visit.nobody(), visit.password("manager")
     browser.get("/sign-in")
-    browser.post("/sign-in?dry_run=true", {"user": "admin", "password": password})
+    browser.post("/sign-in?dry_run=true", {"user": "manager", "password": password})
     with transaction(visit.sessions) as session:
         events = session.scalars(select(AuditEvent.action).where(AuditEvent.action == "user.sign_in")).all()
     assert len(events) == 1

@@ -3,12 +3,10 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from controlplane.db import transaction
 from controlplane.reconcile.resource import put_off
-from controlplane.services import identity
 from tests.callers import Callers
 from tests.factories import vm
-from tests.people import ADMIN
+from tests.web.visitors import Visitors
 
 UNTIL = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -25,17 +23,12 @@ def test_a_vm_says_why_it_waits_and_until_when_as_long_as_it_does(http: Callers)
     assert http.ours.get(f"/vms/{made['id']}").get_json()["waiting"] is None
 
 
-def test_the_page_of_a_vm_says_why_it_waits(http: Callers) -> None:
+def test_the_page_of_a_vm_says_why_it_waits(http: Callers, visit: Visitors) -> None:
     made = http.ours.post("/vms", vm()).get_json()["id"]
     put_off(http.sessions, UUID(made), "the hypervisor is away", UNTIL)
-    with transaction(http.sessions) as session:
-        user, _ = identity.create_user(session, ADMIN, identity.NewUser("fang", "王芳", "system_admin"))
-    browser = http.app.test_client()
-    with browser.session_transaction() as cookie:
-        cookie["user"] = str(user.id)
-    page = browser.get(f"/vms/{made}", headers={"Accept-Language": "en"})
-    assert (page.status_code, "the hypervisor is away" in page.text) == (200, True)
-    assert "It is tried again by itself" in page.text
+    page = visit("admin").get(f"/vms/{made}")
+    assert (page.status, "the hypervisor is away" in page.text()) == (200, True)
+    assert "It is tried again by itself" in page.text()
 
 
 def test_what_is_gone_waits_for_nothing(http: Callers) -> None:

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from lxml import html
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from controlplane.bootstrap import Installation
 from controlplane.db import make_engine, make_sessions, transaction
-from controlplane.services import identity
+from controlplane.services.users import NewUser
+from tests.accounts import person, token_of
 from tests.factories import small_centre, vm
-from tests.people import ADMIN
 from tests.relay import Relay
 from web.app import create_app
 from web.errors import RETRY_AFTER_SECONDS
@@ -33,13 +34,18 @@ class Office:
         self.sessions = make_sessions(engine)
         with transaction(self.direct) as session:
             small_centre(session)
-            self.secret = identity.create_token(session, ADMIN, "admin", None)[1]
+            self.secret = token_of(session, "admin-api", "system_admin")
         self.app = create_app(replace(installation, url=relay.url, engine=engine, sessions=self.sessions))
         self.client: FlaskClient = self.app.test_client()
 
     def call(self, method: str, path: str, **more: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.secret}", **more.pop("headers", {})}
         return self.client.open(path, method=method, headers=headers, **more)
+
+    def forged(self) -> dict[str, str]:
+        """Return what a form of this browser needs to be taken for its own."""
+        page = html.fromstring(self.client.get("/sign-in").text)
+        return {"csrf_token": str(page.xpath("//meta[@name='csrf-token']/@content")[0])}
 
     def count(self) -> int:
         with transaction(self.direct) as session:
@@ -69,9 +75,9 @@ def test_a_program_is_told_that_the_database_is_away_and_when_to_come_back(offic
 
 def test_a_person_gets_a_page_without_the_frame_that_names_him(office: Office) -> None:
     with transaction(office.direct) as session:
-        user, _ = identity.create_user(session, ADMIN, identity.NewUser("fang", "王芳", "system_admin"))
-    with office.client.session_transaction() as cookie:
-        cookie["user"] = str(user.id)
+        known = person(session, NewUser("fang", "王芳", "auditor"))
+    form = {"user": known.username, "password": known.password, **office.forged()}
+    assert office.client.post("/sign-in", data=form).status_code == 302
     assert office.client.get("/vms").status_code == 200
     office.relay.close()
     page = office.client.get("/vms", headers={"Accept-Language": "en"})

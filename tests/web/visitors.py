@@ -8,13 +8,15 @@ from werkzeug.test import TestResponse
 
 from controlplane.actor import Role
 from controlplane.db import Sessions, transaction
-from controlplane.services import identity
-from controlplane.services.identity import NewUser
+from controlplane.services.users import NewUser
+from tests.accounts import Person, person
 from tests.callers import Callers
-from tests.people import ADMIN
 
 PEOPLE: dict[str, tuple[str, Role, str | None]] = {
     "admin": ("Admin", "system_admin", None),
+    "security": ("Security", "security_admin", None),
+    "audit": ("Audit", "audit_admin", None),
+    "operator": ("Operator", "operator", None),
     "auditor": ("Auditor", "auditor", None),
     "manager": ("Manager", "department_manager", "environment"),
     "colleague": ("Colleague", "department_member", "environment"),
@@ -75,15 +77,19 @@ class Visitors:
     def __init__(self, http: Callers) -> None:
         self.http = http
         self.sessions: Sessions = http.sessions
-        self.passwords: dict[str, str] = {}
+        self.people: dict[str, Person] = {}
 
-    def password(self, who: str) -> str:
-        """Return the password of one of PEOPLE, who is made where this is the first one hears of them."""
-        if who not in self.passwords:
+    def person(self, who: str) -> Person:
+        """Return one of PEOPLE, who is made where this is the first one hears of them."""
+        if who not in self.people:
             name, role, department = PEOPLE[who]
             with transaction(self.sessions) as session:
-                _, self.passwords[who] = identity.create_user(session, ADMIN, NewUser(who, name, role, department))
-        return self.passwords[who]
+                keys = self.http.app.config["ENTRANCE"].keys
+                self.people[who] = person(session, NewUser(who, name, role, department), keys)
+        return self.people[who]
+
+    def password(self, who: str) -> str:
+        return self.person(who).password
 
     def nobody(self) -> Visitor:
         return Visitor(self.http.app.test_client())
@@ -91,5 +97,9 @@ class Visitors:
     def __call__(self, who: str, language: str = "en") -> Visitor:
         """Return the browser of one of PEOPLE, signed in."""
         visitor = self.nobody().speak(language)
-        assert visitor.enter(who, self.password(who)).status == 302
+        known = self.person(who)
+        assert visitor.enter(who, known.password).status == 302
+        if known.codes:
+            visitor.get("/second-factor")
+            assert visitor.post("/second-factor", {"code": known.codes.pop()}).status == 302
         return visitor

@@ -2,7 +2,20 @@
 
 from flask_openapi3 import OpenAPI
 
-from web.api import catalogue, centre, departments, drifts, pools, requests, systems, tokens, vms
+from web.api import (
+    catalogue,
+    centre,
+    departments,
+    drifts,
+    policy,
+    pools,
+    requests,
+    sessions,
+    systems,
+    tokens,
+    users,
+    vms,
+)
 
 BLUEPRINTS = (
     centre.api,
@@ -13,7 +26,10 @@ BLUEPRINTS = (
     vms.api,
     requests.api,
     drifts.api,
+    users.api,
     tokens.api,
+    sessions.api,
+    policy.api,
 )
 
 

@@ -24,7 +24,7 @@ def bulletin(query: InstantQuery) -> Response:
 def whoami() -> Response:
     """Who the token is, and what its role may do"""
     who = actor()
-    authorize(who, "catalogue.read")
+    authorize(who, "account.own")
     may = sorted(action for action in ACTIONS if allows(who, action))
     department = str(who.department) if who.department else None
     return present.answer({"name": who.name, "kind": who.kind, "role": who.role, "department": department, "may": may})

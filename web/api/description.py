@@ -7,7 +7,7 @@ from typing import Any
 
 PROBLEMS = {
     "400": "Not a request: a broken cursor",
-    "401": "Nobody: no token, or one that is unknown, expired or revoked",
+    "401": "Nobody: no token, or one that is unknown, expired or revoked, or whose owner is disabled",
     "403": "The caller's role does not allow this",
     "404": "No such thing, or another tenant's",
     "409": "Refused by quota, capacity or the thing's present state",
@@ -20,6 +20,11 @@ PROBLEMS = {
 }
 _OF_WRITES_ALONE = frozenset({"409", "412", "413", "415", "503"})
 _WRITES = frozenset({"post", "put", "patch", "delete"})
+
+_SECRET = frozenset(
+    {("post", "/api/v1/tokens"), ("post", "/api/v1/users"), ("post", "/api/v1/users/{ref}/reset-password")}
+)
+"""What is answered with a secret: that is never kept for a repeat."""
 
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
@@ -52,7 +57,7 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _headers(path: str, method: str) -> list[dict[str, Any]]:
-    headers = [] if path == "/api/v1/tokens" else [_IDEMPOTENCY]
+    headers = [] if (method, path) in _SECRET else [_IDEMPOTENCY]
     heeded = method == "patch" or path.startswith("/api/v1/vms/{")
     return [*headers, _IF_MATCH] if heeded else headers
 

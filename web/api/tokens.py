@@ -5,34 +5,39 @@ from uuid import UUID
 from flask import Response
 
 from controlplane.errors import NotFound
-from controlplane.services import identity
+from controlplane.policy import authorize
+from controlplane.services import api_tokens as service
+from controlplane.services.api_tokens import NewToken
 from web import present
 from web.api.nouns import noun
-from web.context import actor, session
+from web.context import actor, arrival, entrance, session
 from web.schemas import IdPath, TokenBody, WriteQuery
 
-api = noun("tokens", "/tokens", "Secrets that stand for a department or the administrators")
+api = noun("tokens", "/tokens", "Secrets that stand for a person or a program")
 
 
 @api.get("")
 def index() -> Response:
-    """List the newest 500 tokens; secrets are never shown again"""
-    return present.answer({"items": [present.token(t) for t in identity.tokens(session(), actor())]})
+    """List one's own tokens, and those of others that one may see; secrets are never shown again"""
+    return present.answer({"items": [present.token(t) for t in service.tokens(session(), actor())]})
 
 
 @api.post("")
 def create(body: TokenBody, query: WriteQuery) -> Response:
     """Create a token; its secret is in this answer alone"""
-    made, secret = identity.create_token(session(), actor(), body.name, body.department, body.expires_at)
+    actions = tuple(body.actions) if body.actions is not None else None
+    new = NewToken(body.name, body.user, body.department, actions, body.expires_at)
+    made, secret = service.create(session(), actor(), entrance().rules, new, arrival().now)
     return present.answer({**present.token(made), "secret": secret}, 201)
 
 
 @api.delete("/<ref>")
 def revoke(path: IdPath, query: WriteQuery) -> Response:
     """End a token"""
+    authorize(actor(), "account.own")
     try:
         token = UUID(path.ref)
     except ValueError:
         raise NotFound(noun="token", name=path.ref) from None
-    identity.revoke_token(session(), actor(), token)
+    service.revoke(session(), actor(), token, arrival().now)
     return present.answer({})

@@ -11,12 +11,38 @@ from controlplane.actor import Actor
 from controlplane.errors import NotFound
 from controlplane.policy import allows
 from controlplane.settings import Settings
-from web.console import choosing, consoles, departments, drifts, overview, searching, sign_in, systems, vm, vm_new, vms
+from web.console import (
+    choosing,
+    consoles,
+    departments,
+    drifts,
+    overview,
+    own_account,
+    searching,
+    sign_in,
+    systems,
+    vm,
+    vm_new,
+    vms,
+)
 from web.language import language
 from web.words import called, role_word, scale
 
 pages = Blueprint("console", __name__)
-for module in (consoles, overview, sign_in, searching, choosing, vms, vm_new, vm, departments, systems, drifts):
+for module in (
+    consoles,
+    overview,
+    sign_in,
+    own_account,
+    searching,
+    choosing,
+    vms,
+    vm_new,
+    vm,
+    departments,
+    systems,
+    drifts,
+):
     module.register(pages)
 
 

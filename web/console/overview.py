@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, render_template, url_for
+from flask import Blueprint, redirect, render_template, url_for
 from flask_babel import gettext as _
+from werkzeug.wrappers import Response as Redirect
 
-from controlplane.policy import allows
+from controlplane.policy import allows, authorize
 from controlplane.reports import overview as report
 from controlplane.reports.bulletin import bulletin
 from web.context import actor, session
@@ -21,8 +22,11 @@ def register(pages: Blueprint) -> None:
     pages.add_url_rule("/", "home", home)
 
 
-def home() -> str:
-    """Show the overview"""
+def home() -> str | Redirect:
+    """Show the overview; whoever sees no resources gets the own account"""
+    if not allows(actor(), "resource.read"):
+        authorize(actor(), "account.own")
+        return redirect(url_for("console.account"))
     of_centre = allows(actor(), "centre.read")
     own = actor().department
     return render_template(

@@ -1,13 +1,16 @@
-"""Coming in, going out, and the language to read in."""
+"""Coming in with password and second factor, going out, and the language to read in."""
 
-from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as Redirect
 
-from controlplane.errors import WrongCredentials
-from controlplane.services import identity
+from controlplane.errors import Refusal, SignInBusy, SignInLocked, WrongCode, WrongCredentials, WrongNetwork
+from controlplane.policy import authorize
+from controlplane.services import second_factor, sessions, sign_in
+from controlplane.sign_ins import Admitted
 from web import auth, errors
 from web.console.returning import local
-from web.context import session
+from web.context import arrival, entrance, keep
+from web.context import session as records
 from web.language import choose
 
 
@@ -15,6 +18,8 @@ def register(pages: Blueprint) -> None:
     """Add the pages of this file."""
     pages.add_url_rule("/sign-in", "sign_in", form, methods=["GET"])
     pages.add_url_rule("/sign-in", "enter", enter, methods=["POST"])
+    pages.add_url_rule("/second-factor", "second_factor", code_form, methods=["GET"])
+    pages.add_url_rule("/second-factor", "second_factor_prove", prove, methods=["POST"])
     pages.add_url_rule("/sign-out", "sign_out", leave, methods=["POST"])
     pages.add_url_rule("/language", "language", language, methods=["POST"])
 
@@ -26,20 +31,42 @@ def form() -> str:
 
 def enter() -> Redirect | Response:
     """Sign in"""
-    username = request.form.get("user", "").strip()
+    username, back = request.form.get("user", "").strip(), local(request.form.get("next"))
     try:
-        actor = identity.sign_in(session(), username, request.form.get("password", ""), g.trace)
-    except WrongCredentials as refusal:
-        page = render_template(
-            "login.html", error=errors.message(refusal), user=username, next=local(request.form.get("next"))
-        )
-        return make_response(page, refusal.status)
-    auth.remember(actor)
-    return redirect(local(request.form.get("next")))
+        admitted = _try_password(username, request.form.get("password", ""))
+    except (WrongCredentials, SignInLocked, SignInBusy, WrongNetwork) as refusal:
+        page = render_template("login.html", error=errors.message(refusal), user=username, next=back)
+        return _refused(page, refusal)
+    auth.remember(admitted.secret, back)
+    return redirect(back)
+
+
+def code_form() -> str | Redirect:
+    """Ask for the second factor"""
+    authorize(auth.signed_in().actor, "account.own")
+    if auth.signed_in().step != "second_factor":
+        return redirect(url_for("console.home"))
+    return render_template("second_factor.html")
+
+
+def prove() -> Redirect | Response:
+    """Show the second factor"""
+    authorize(auth.signed_in().actor, "account.own")
+    back = local(session.get("next"))
+    if auth.signed_in().step != "second_factor":
+        return redirect(back)
+    try:
+        admitted = _try_code(request.form.get("code", ""))
+    except (WrongCode, SignInLocked) as refusal:
+        return _refused(render_template("second_factor.html", error=errors.message(refusal)), refusal)
+    auth.remember(admitted.secret, back)
+    return redirect(back)
 
 
 def leave() -> Redirect:
     """Sign out"""
+    found = auth.signed_in()
+    sessions.leave(records(), found.actor, found.id, arrival().now)
     auth.forget()
     return redirect(url_for("console.sign_in"))
 
@@ -48,3 +75,36 @@ def language() -> Redirect:
     """Choose the language of the console"""
     choose(request.form.get("lang", ""))
     return redirect(local(request.form.get("next")))
+
+
+def _try_password(username: str, password: str) -> Admitted:
+    with entrance().places.one():
+        sign_in.count(records(), entrance(), username, arrival())
+        keep()
+        try:
+            admitted = sign_in.enter(records(), entrance(), username, password, arrival())
+        except WrongNetwork:
+            keep()
+            raise
+    keep()
+    if admitted is None:
+        raise WrongCredentials
+    return admitted
+
+
+def _try_code(code: str) -> Admitted:
+    found = auth.signed_in()
+    second_factor.count(records(), entrance(), found.id, arrival())
+    keep()
+    admitted = second_factor.prove(records(), entrance(), found.id, code, arrival())
+    keep()
+    if admitted is None:
+        raise WrongCode
+    return admitted
+
+
+def _refused(page: str, refusal: Refusal) -> Response:
+    answer = make_response(page, refusal.status)
+    if refusal.status == SignInBusy.status:
+        answer.headers["Retry-After"] = str(errors.RETRY_AFTER_SECONDS)
+    return answer

@@ -151,7 +151,7 @@ def _verbs(vm: Any) -> list[dict[str, Any]]:
             "link": links.get(verb),
         }
         for verb, icon in {**PLAIN_VERBS, **FORM_VERBS}.items()
-        if allows(actor(), "resource.delete" if verb == "delete" else "resource.change")
+        if allows(actor(), resources.action_for(verb))
     ]
 
 

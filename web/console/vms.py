@@ -54,7 +54,7 @@ def bulk() -> Redirect | Response | str:
     verb = request.form.get("verb", "")
     refs = _refs(request.form.getlist("id"))
     back = local(request.form.get("next"), url_for("console.vms"))
-    authorize(actor(), "resource.delete" if verb == "delete" else "resource.change")
+    authorize(actor(), resources.action_for(verb))
     if verb not in BULK_VERBS and verb != "delete":
         raise NotFound(noun="action", name=verb)
     if not refs:
@@ -151,10 +151,12 @@ def _table() -> Table:
 
 
 def _bulk_verbs() -> list[dict[str, str]]:
-    if not allows(actor(), "resource.change"):
-        return []
     icons = {**BULK_VERBS, "delete": "trash"}
-    return [{"verb": verb, "label": verb_word(verb), "icon": icon} for verb, icon in icons.items()]
+    return [
+        {"verb": verb, "label": verb_word(verb), "icon": icon}
+        for verb, icon in icons.items()
+        if allows(actor(), resources.action_for(verb))
+    ]
 
 
 def _columns() -> list[Column]:

@@ -22,6 +22,11 @@ function isStill(part, html) {
   return Boolean(new DOMParser().parseFromString(html, 'text/html').getElementById(part.id));
 }
 
+// A page that renews itself is nobody at work: the server lets who does nothing go all the same.
+document.addEventListener('htmx:configRequest', (event) => {
+  if (event.detail.elt.matches('[data-live]')) event.detail.headers['Steppe-Renewal'] = '1';
+});
+
 document.addEventListener('htmx:beforeRequest', (event) => {
   if (document.hidden && event.target.matches('[data-live]')) event.preventDefault();
 });

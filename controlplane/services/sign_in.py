@@ -1,0 +1,55 @@
+"""Coming in with a password. `sign_ins.count` comes first, in a transaction of its own; then this says who it is."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from controlplane import passwords, sign_ins
+from controlplane.entrance import Arrival, Entrance, check_network
+from controlplane.errors import WrongNetwork
+from controlplane.models import SignIn, SignInTry, User
+from controlplane.sign_ins import Admitted
+
+_TRIES_KEPT = timedelta(days=1)
+_SIGN_INS_KEPT = timedelta(days=180)
+
+
+def count(session: Session, entrance: Entrance, name: str, arrival: Arrival) -> None:
+    """Count a try under a name. To be committed before `enter`, whatever comes of it. Raises SignInLocked."""
+    sign_ins.count(session, entrance, name, arrival.now)
+
+
+def enter(session: Session, entrance: Entrance, name: str, password: str, arrival: Arrival) -> Admitted | None:
+    """Open a session for the user whose password this is, None where name or password is wrong.
+
+    Whatever comes of it the caller commits: the trail says that it was tried. A session of somebody with a second
+    factor may do nothing but show that. Raises WrongNetwork.
+    """
+    user = session.scalar(select(User).where(User.username == name))
+    usable = user is not None and user.disabled_at is None and not user.service
+    # An unknown name costs the same time as a known one.
+    good = passwords.matches(user.password_hash if user and usable else None, password)
+    if user is None:
+        sign_ins.said_unknown(session, entrance, name, arrival)
+        return None
+    if not good:
+        sign_ins.said(session, user, arrival, {"with": "password"}, failed=True)
+        return None
+    try:
+        check_network(user.networks, arrival.address)
+    except WrongNetwork:
+        sign_ins.said(session, user, arrival, {"with": "password", "refused": "network"}, failed=True)
+        raise
+    admitted = sign_ins.begin(session, user, arrival)
+    if user.totp_enrolled_at is None:
+        sign_ins.complete(session, entrance, session.get_one(SignIn, admitted.id), arrival, {"with": "password"})
+    else:
+        sign_ins.forgive(session, entrance, name, all_of_them=False)
+    return admitted
+
+
+def forget_old(session: Session, now: datetime) -> None:
+    """Remove tries of yesterday that lock nobody any more, and sessions of long ago."""
+    session.execute(delete(SignInTry).where(SignInTry.last_at < now - _TRIES_KEPT))
+    session.execute(delete(SignIn).where(SignIn.last_seen_at < now - _SIGN_INS_KEPT))
