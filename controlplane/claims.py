@@ -130,20 +130,9 @@ _LOCK = """
     WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR UPDATE
 """
 
-_CLAIMED = """
-    SELECT s.id, c.address
-    FROM subnets s CROSS JOIN LATERAL (
-        SELECT host(address) AS address FROM claims
-        WHERE subnet_id = s.id AND claims.address >= s.first_free::inet
-        ORDER BY claims.address LIMIT %(limit)s
-    ) c
-    WHERE s.id = ANY(%(ids)s::uuid[])
-"""
+_CLAIMED = "SELECT subnet, taken FROM taken_addresses(%(ids)s::uuid[], %(limit)s::integer)"
 
-_CLAIMED_FROM = """
-    SELECT host(address) FROM claims WHERE subnet_id = %(subnet)s AND address >= %(start)s::inet
-    ORDER BY claims.address LIMIT %(limit)s
-"""
+_CLAIMED_FROM = "SELECT taken_addresses_from(%(subnet)s, %(start)s::inet, %(limit)s::integer)"
 
 _TAKEN: wire.Parts = (
     (

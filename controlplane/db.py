@@ -21,7 +21,10 @@ from uuid6 import uuid7
 from quotas.tables import NAMING
 
 APP_ROLE = "steppe_app"
-"""The PostgreSQL role that all work is done as: it owns no table, so it can neither alter one nor drop a guard."""
+"""The PostgreSQL role that serves tenants: it sees what `binding` says, and unbound no tenant's rows at all."""
+CENTRE_ROLE = "steppe_centre"
+"""The role of what serves the whole centre, such as the worker. Neither owns a table, so neither can alter one, drop a
+guard or switch off what keeps tenants apart."""
 
 _TRUSTED_SECONDS = 30.0
 
@@ -70,9 +73,9 @@ def driver_url(url: str) -> str:
     return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
-def make_engine(url: str, *, as_owner: bool = False, pool_size: int = 5) -> Engine:
-    """Return an engine on `url`. All but migrations work as APP_ROLE."""
-    options: dict[str, Any] = {} if as_owner else {"options": f"-c role={APP_ROLE}"}
+def make_engine(url: str, *, role: str | None = CENTRE_ROLE, pool_size: int = 5) -> Engine:
+    """Return an engine on `url` whose connections work as `role`; migrations alone as the owner, which is None."""
+    options: dict[str, Any] = {"options": f"-c role={role}"} if role else {}
     engine = create_engine(
         driver_url(url),
         pool_size=pool_size,

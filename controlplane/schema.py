@@ -15,7 +15,7 @@ _SCRIPTS = Path(__file__).parent / "migrations"
 
 def upgrade(url: str) -> None:
     """Run every migration that the database at `url` lacks. The connecting role must own the schema."""
-    engine = make_engine(url, as_owner=True)
+    engine = make_engine(url, role=None)
     config = _config()
     try:
         with engine.begin() as connection:

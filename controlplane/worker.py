@@ -17,7 +17,7 @@ from procrastinate.manager import JobManager
 from controlplane import bootstrap, jobs
 from controlplane.actor import system
 from controlplane.bootstrap import Installation
-from controlplane.db import APP_ROLE, CONNECT_SECONDS, is_away, transaction
+from controlplane.db import CENTRE_ROLE, CONNECT_SECONDS, is_away, transaction
 from controlplane.entrance import rules
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.gate import Limits
@@ -143,7 +143,7 @@ def run(installation: Installation) -> None:
 def _connector(installation: Installation) -> PsycopgConnector:
     return PsycopgConnector(
         conninfo=installation.url,
-        kwargs={"options": f"-c role={APP_ROLE}"},
+        kwargs={"options": f"-c role={CENTRE_ROLE}"},
         min_size=1,
         max_size=installation.settings.job_threads + 3,
         timeout=CONNECT_SECONDS,

@@ -45,10 +45,10 @@ class Caller:
 class Callers:
     """The three administrators, a department, a stranger from another one, and nobody."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, of_the_web: Installation) -> None:
         self.installation = installation
         self.sessions = installation.sessions
-        self.app = create_app(installation)
+        self.app = create_app(of_the_web)
         self.app.testing = True
         self.drivers: Drivers = installation.drivers()
         with transaction(self.sessions) as session:

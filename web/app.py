@@ -14,7 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from controlplane import bootstrap, doctor
 from controlplane.bootstrap import Installation
-from controlplane.db import make_engine, make_sessions
+from controlplane.db import APP_ROLE, make_engine, make_sessions
 from controlplane.entrance import Entrance
 from controlplane.secrets import secret_key
 from controlplane.settings import Settings, settings
@@ -39,7 +39,7 @@ def from_environment() -> OpenAPI:
     bootstrap.configure_logging(config)
     if config.database_url is None:
         raise SystemExit("STEPPE_DATABASE_URL is not set: start the web server by `steppe serve` or `steppe up`")
-    engine = make_engine(config.database_url, pool_size=config.web_threads)
+    engine = make_engine(config.database_url, role=APP_ROLE, pool_size=config.web_threads)
     app = create_app(Installation(config, config.database_url, engine, make_sessions(engine)))
     # What start-up made stays for good: the collector need not go through it again, nor look up at every few requests.
     gc.freeze()

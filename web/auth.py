@@ -12,6 +12,7 @@ from flask import Flask, g, redirect, request, session, url_for
 from flask_wtf import CSRFProtect
 from werkzeug.wrappers import Response
 
+from controlplane import binding
 from controlplane.entrance import Step
 from controlplane.errors import NotSignedIn, Unfinished, WrongNetwork
 from controlplane.services import api_tokens, sessions
@@ -90,9 +91,12 @@ def _identify() -> Response | None:
         g.signed_in = _session(cast(str, session["sign_in"]))
     if g.signed_in is not None:
         if g.signed_in.step is not None:
+            binding.serve_centre(g.session)
             return _first(g.signed_in.step)
         g.actor = g.signed_in.actor
-    if g.actor is None and request.endpoint is not None and request.endpoint not in OPEN:
+    if g.actor is not None:
+        binding.serve(g.session, g.actor)
+    elif request.endpoint is not None and request.endpoint not in OPEN:
         return _turned_away()
     return None
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
-from controlplane import audit, lookups
+from controlplane import audit, binding, lookups
 from controlplane.actor import Actor
 from controlplane.db import new_id
 from controlplane.entrance import Arrival, Rules, Standing, check_network
@@ -105,7 +105,9 @@ def token_actor(session: Session, rules: Rules, secret: str, arrival: Arrival) -
     Raises NotSignedIn for one that is unknown, revoked, expired or whose owner is disabled; WrongNetwork and Unfinished
     where its owner would not be let in either.
     """
-    row = wire.run(session, _BY_HASH, {"hash": digest(secret)}).fetchone()
+    with wire.pipelined(session):
+        binding.unlock(session)
+        row = wire.run(session, _BY_HASH, {"hash": digest(secret)}).fetchone()
     actor = _actor(row, rules, arrival)
     if row is None or actor is None:
         raise NotSignedIn

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from controlplane import accounts, audit, sign_ins
+from controlplane import accounts, audit, binding, sign_ins
 from controlplane.actor import Actor
 from controlplane.entrance import Arrival, Rules, Standing, Step, check_network
 from controlplane.errors import Forbidden, NotFound
@@ -34,7 +34,9 @@ class SignedIn:
 
 def signed_in(session: Session, rules: Rules, secret: str, arrival: Arrival) -> SignedIn | None:
     """Return whose session a cookie's secret is, None where it is none or has ended. Raises WrongNetwork."""
-    row = wire.run(session, _BY_HASH, {"hash": sign_ins.digest(secret)}).fetchone()
+    with wire.pipelined(session):
+        binding.unlock(session)
+        row = wire.run(session, _BY_HASH, {"hash": sign_ins.digest(secret)}).fetchone()
     found = _signed_in(row, rules, arrival)
     if row is None or found is None:
         return None

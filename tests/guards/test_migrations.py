@@ -9,7 +9,7 @@ from quotas.tables import metadata as ledger
 
 
 def test_the_migrations_make_what_the_models_say(url: str) -> None:
-    engine = make_engine(url, as_owner=True)
+    engine = make_engine(url, role=None)
     options = {"include_name": lambda name, kind, _: kind != "table" or not str(name).startswith("procrastinate_")}
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts=options)

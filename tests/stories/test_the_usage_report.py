@@ -55,7 +55,7 @@ def spread_over_days(installation: Installation, seed: int) -> None:
     What the guard of the table forbids everybody else, its owner does here in place of waiting for days.
     """
     chance = random.Random(seed)
-    with make_engine(installation.url, as_owner=True).begin() as owner:
+    with make_engine(installation.url, role=None).begin() as owner:
         owner.execute(text("ALTER TABLE ledger_postings DISABLE TRIGGER append_only"))
         now = BEGIN
         for (at,) in owner.execute(text("SELECT DISTINCT at FROM ledger_postings ORDER BY at")).all():

@@ -15,7 +15,7 @@ from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from controlplane.bootstrap import Installation
-from controlplane.db import make_engine, make_sessions, transaction
+from controlplane.db import APP_ROLE, make_engine, make_sessions, transaction
 from controlplane.services.users import NewUser
 from tests.accounts import person, token_of
 from tests.factories import small_centre, vm
@@ -30,7 +30,7 @@ class Office:
     def __init__(self, installation: Installation, relay: Relay) -> None:
         self.relay = relay
         self.direct = installation.sessions
-        engine = make_engine(relay.url)
+        engine = make_engine(relay.url, role=APP_ROLE)
         self.sessions = make_sessions(engine)
         with transaction(self.direct) as session:
             small_centre(session)

@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, make_response, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as Redirect
 
+from controlplane import binding
 from controlplane.errors import Refusal, SignInBusy, SignInLocked, WrongCode, WrongCredentials, WrongNetwork
 from controlplane.policy import authorize
 from controlplane.services import second_factor, sessions, sign_in
@@ -79,6 +80,7 @@ def language() -> Redirect:
 
 def _try_password(username: str, password: str) -> Admitted:
     with entrance().places.one():
+        binding.serve_centre(records())
         sign_in.count(records(), entrance(), username, arrival())
         keep()
         try:

@@ -1,0 +1,88 @@
+"""Whom a transaction serves: what row-level security shows it is bound to it, and goes with it.
+
+A connection of the web server begins as a role that sees no tenant's rows at all. Who somebody is is found out as the
+role of the centre; from then on the transaction serves that somebody, and so does every later one of the same session.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, event
+from sqlalchemy.orm import Session
+
+from controlplane.actor import Actor
+from controlplane.db import APP_ROLE, CENTRE_ROLE
+from quotas import wire
+
+
+@dataclass(frozen=True, slots=True)
+class _Tenant:
+    """Settings of a transaction, as PostgreSQL keeps them: ids with commas between them."""
+
+    departments: str
+    lineage: str
+    caller: str
+    person: str
+
+
+def unlock(session: Session) -> None:
+    """Let this transaction see all, to find out who asks; within `wire.pipelined` it costs no round trip."""
+    wire.run(session, _CENTRE, {"role": CENTRE_ROLE})
+
+
+def serve_centre(session: Session) -> None:
+    """Serve those who keep the door: what has no tenant yet, such as a sign-in."""
+    session.info[_BOUND] = None
+    unlock(session)
+
+
+def serve(session: Session, actor: Actor) -> None:
+    """Serve `actor` from here on: a tenant sees its own, whoever is of the centre sees all.
+
+    To be called in a transaction that was unlocked.
+    """
+    if actor.scope is None:
+        session.info[_BOUND] = None
+        return
+    caller, person = str(actor.id), str(actor.user or actor.id)
+    settings = {"departments": _ids(actor.scope), "caller": caller, "person": person}
+    reply = wire.run(session, _FIRST, {"role": APP_ROLE, "department": actor.department, **settings})
+    [(lineage, *_)] = reply.fetchall()
+    session.info[_BOUND] = _Tenant(lineage=lineage, **settings)
+
+
+def _ids(departments: frozenset[UUID]) -> str:
+    return ",".join(map(str, departments))
+
+
+@event.listens_for(Session, "after_begin")
+def _again(session: Session, _transaction: Any, connection: Connection) -> None:
+    if _BOUND not in session.info:
+        return
+    tenant: _Tenant | None = session.info[_BOUND]
+    driver: Any = connection.connection.driver_connection
+    if tenant is None:
+        driver.execute(_CENTRE, {"role": CENTRE_ROLE})
+    else:
+        named = {"departments": tenant.departments, "caller": tenant.caller, "person": tenant.person}
+        driver.execute(_LATER, {"role": APP_ROLE, "lineage": tenant.lineage, **named})
+
+
+_BOUND = "bound"
+_CENTRE = "SELECT set_config('role', %(role)s, true)"
+
+# Seen as the role that it begins as: what a plan may see is settled with it.
+_FIRST = """
+    SELECT set_config('steppe.lineage', (
+               SELECT array_to_string(lineage, ',') FROM departments WHERE id = %(department)s
+           ), true),
+           set_config('steppe.departments', %(departments)s, true), set_config('steppe.caller', %(caller)s, true),
+           set_config('steppe.person', %(person)s, true), set_config('role', %(role)s, true)
+"""
+
+_LATER = """
+    SELECT set_config('steppe.lineage', %(lineage)s, true),
+           set_config('steppe.departments', %(departments)s, true), set_config('steppe.caller', %(caller)s, true),
+           set_config('steppe.person', %(person)s, true), set_config('role', %(role)s, true)
+"""
