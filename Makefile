@@ -15,7 +15,7 @@ LOCK_ARGS ?=
 BABEL := $(BIN)/python -m babel.messages.frontend --quiet
 CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
 
-.PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep lab-libvirt
+.PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep bench-tenants lab-libvirt
 .PHONY: lint translations lock clean
 
 help: ## Show what can be made
@@ -43,6 +43,9 @@ bench-sweep: setup ## How long a sweep over 5,840 VMs takes, and what an idle wo
 
 bench-allocate: setup $(PLACEMENT)/.installed ## An allocation beside OpenStack Placement (a few minutes; leave the machine alone)
 	@$(BIN)/python -W ignore -m bench.allocate --placement-python $(PLACEMENT)/bin/python
+
+bench-tenants: setup ## What keeping tenants apart in the database costs a request
+	@$(BIN)/python -W ignore -m bench.tenants_apart
 
 bench-scale: setup ## The same requests at 292 and at 5,840 VMs, and the plan of each list (SCALE=20)
 	@$(BIN)/python -W ignore -m bench.scale --scale $(SCALE)

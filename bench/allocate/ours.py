@@ -39,9 +39,10 @@ class Steppe:
     tokens: dict[str, str]
     admin: str
 
-    def reads(self, path: str) -> Say:
-        """Return what a connection says that reads `path` as the administrator."""
-        return lambda connection: connection.call("GET", f"/api/v1{path}", b"", _headers(self.admin))
+    def reads(self, path: str, *, as_tenant: bool = False) -> Say:
+        """Return what a connection says that reads `path`, as the administrator or as the first department."""
+        headers = _headers(next(iter(self.tokens.values())) if as_tenant else self.admin)
+        return lambda connection: connection.call("GET", f"/api/v1{path}", b"", headers)
 
     def singles(self, connections: int) -> list[Say]:
         """Return what each connection says: POST /vms for one department, with names that never repeat."""
