@@ -169,7 +169,7 @@ def the_readmes_first_calls_work_when_they_are_pasted(story: Story) -> None:
     pasted = calls.replace("http://127.0.0.1:8080", story.url)
     assert pasted != calls
     done = subprocess.run(
-        ("bash", "-u"), input=pasted, env=story.env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        ("bash", "-u"), input=pasted, env=story.env, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     answers = [json.loads(line) for line in done.stdout.splitlines() if line]
