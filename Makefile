@@ -16,6 +16,7 @@ BABEL := $(BIN)/python -m babel.messages.frontend --quiet
 CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
 
 .PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep bench-tenants lab-libvirt
+.PHONY: check-access
 .PHONY: lint translations lock clean
 
 help: ## Show what can be made
@@ -34,6 +35,9 @@ test-debian-postgres: setup ## The tests on Debian's own PostgreSQL, which it in
 
 chaos: setup ## Kill every part at every step, about 120 times, and see that nothing is lost (10 minutes)
 	@$(BIN)/python -m tests.chaos
+
+check-access: setup ## Every route, method and caller over HTTP, held against the table of who may do what (1 minute)
+	@$(BIN)/python -W ignore -m tests.access
 
 screenshots: setup ## Take the pictures of docs/console.md anew (needs chromium)
 	@$(BIN)/pytest tests/browser/screenshots.py

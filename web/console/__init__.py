@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 
 from controlplane import lookups
 from controlplane.actor import Actor
-from controlplane.errors import NotFound
+from controlplane.errors import Forbidden, NotFound
 from controlplane.policy import allows
 from controlplane.settings import Settings
 from web.console import (
@@ -75,7 +75,7 @@ def _department(actor: Actor) -> str | None:
         return None
     try:
         return called(lookups.department_for(g.session, actor, actor.department, "department.read"))
-    except NotFound:  # closed, while somebody of it is still signed in
+    except (Forbidden, NotFound):  # a token may not read it, or it was closed while somebody of it is still signed in
         return None
 
 

@@ -145,12 +145,12 @@ def end(ref: UUID) -> Redirect:
 
 def make_token() -> str | Redirect:
     """Make a token for oneself"""
-    now, days = arrival().now, request.form.get("days", "")
+    found, now, days = auth.signed_in(), arrival().now, request.form.get("days", "")
     actions = tuple(request.form.getlist("action")) or None
     expires = now + timedelta(days=int(days)) if days.isascii() and days.isdigit() and len(days) <= 4 else None
     new = NewToken(request.form.get("name", "").strip() or "token", None, None, actions, expires)
     try:
-        token, secret = api_tokens.create(records(), auth.signed_in().actor, entrance().rules, new, now)
+        token, secret = api_tokens.create(records(), found.actor, entrance().rules, new, now)
     except Refusal as refusal:
         return _back(refusal)
     return render_template("token_made.html", token=token, secret=secret)

@@ -1,0 +1,105 @@
+"""The small centre that access is tried on: one existing thing of every noun, all of them of one department."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+from sqlalchemy import select
+from werkzeug.routing import Rule
+
+from controlplane.bootstrap import Installation, installation
+from controlplane.db import transaction
+from controlplane.models import ApiToken, SignIn, User
+from controlplane.reconcile.sweep import sweep
+from controlplane.services import users
+from controlplane.services.users import NewUser
+from controlplane.settings import Settings
+from provisioners.contract import Machine
+from provisioners.fake_driver import connect
+from tests.accounts import person, token_of
+from tests.callers import Callers
+from tests.cli.processes import short_folder
+from tests.factories import make_department, make_system, vm
+from tests.people import OPERATOR
+from tests.web.visitors import Visitor
+
+OURS, OTHER, BELOW = "environment", "finance", "stations"
+HIDDEN_MACHINE, HIDDEN_SYSTEM = "ours-alone", "ours-secret"
+"""Names that nobody of another department is ever told."""
+_FILES = {"static": "steppe.css", "docs.static": "css/swagger-ui.css"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """The application on a small centre. `refs`: by noun, a thing that exists; `address`: of its machine."""
+
+    http: Callers
+    refs: dict[str, str]
+    address: str
+
+    def path(self, rule: Rule, verb: str = "") -> str:
+        """Return an address of this rule at which there is something."""
+        values = {"verb": verb, "filename": _FILES.get(rule.endpoint, ""), "ref": self.refs.get(_noun(rule), "")}
+        return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found[1]], rule.rule)
+
+
+def _noun(rule: Rule) -> str:
+    blueprint, _, page = rule.endpoint.partition(".")
+    return f"{page.partition('_')[0]}s" if blueprint == "console" else blueprint
+
+
+@contextmanager
+def place() -> Iterator[Place]:
+    """Give a centre on a database server of its own."""
+    with short_folder() as folder, installation(Settings(state_dir=folder / "s"), migrate=True) as made:
+        yield furnish(made)
+
+
+def furnish(made: Installation) -> Place:
+    """Make the centre and its things in an empty installation."""
+    http = Callers(made)
+    http.app.testing = False  # an error is an answer too
+    with transaction(http.sessions) as session:
+        make_system(session, OURS, HIDDEN_SYSTEM)
+    asked = http.admin.post("/vms", vm(HIDDEN_MACHINE, department=OURS, system=HIDDEN_SYSTEM)).json
+    http.work(asked["id"])
+    sweep_up_a_stranger(http)
+    with transaction(http.sessions) as session:
+        make_department(session, BELOW, parent=OURS)
+        token_of(session, "spare-program", "department_member", OURS)
+        users.create(session, OPERATOR, NewUser("wang", "王芳", "department_member", OURS))
+        keys = http.app.config["ENTRANCE"].keys
+        spare = person(session, NewUser("spare", "Spare", "department_member", OURS), keys)
+    Visitor(http.app.test_client()).enter(spare.username, spare.password)
+    with transaction(http.sessions) as session:
+        token = session.scalars(select(ApiToken.id).join(User).where(User.username == "spare-program")).one()
+        sign_in = session.scalars(select(SignIn.id)).one()
+    return Place(
+        http,
+        {
+            "drifts": http.admin.get("/drifts").json["items"][0]["id"],
+            "vms": asked["id"],
+            "requests": asked["request"],
+            "tokens": str(token),
+            "sessions": str(sign_in),
+            "users": "wang",
+            "sites": "nm",
+            "departments": http.admin.get(f"/departments/{OURS}").json["id"],
+            "systems": http.ours.get(f"/systems/{HIDDEN_SYSTEM}").json["id"],
+            "flavors": "small",
+            "images": "debian-12",
+            "subnets": "business",
+            "pools": "hv-01",
+            "accounts": str(uuid4()),
+        },
+        asked["addresses"][0]["address"],
+    )
+
+
+def sweep_up_a_stranger(http: Callers) -> None:
+    """Have a machine found that nobody recorded."""
+    stranger = Machine(uuid4(), "legacy-db", "on", 3, 512, 7, "")
+    connect({"node": "hv-01"}, http.installation.settings.state_dir / "nodes").put(stranger)
+    sweep(http.sessions, http.drivers)

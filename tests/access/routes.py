@@ -1,0 +1,199 @@
+"""What every route is for, by this test's own word: the actions of the policy that it takes, and whose thing it names.
+
+Nothing of it is read from the code that it judges. A route that is not here fails `make check-access`, and so does one
+that is here and no longer served.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.factories import vm
+
+OPEN = "open"
+"""Stands in place of an action: whoever knows nobody may call it."""
+OWN = "account.own"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route of the table.
+
+    `actions`: all of them are needed. `owned`: it names a thing of the department "environment". `seen_by`: the action
+    without which that thing is not found, rather than forbidden. `sent`: what a write says, JSON at the API and a form
+    at the console; no API write is more than a dry run. `verb`, `query`: what stands in the address. `by_token`: what a
+    token is answered where only a person at a browser may come. `elsewhere`: what people of another department are
+    answered. `says`: further answers that are none of access.
+    """
+
+    endpoint: str
+    actions: tuple[str, ...]
+    owned: bool = False
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    seen_by: str = ""
+    verb: str = ""
+    query: str = ""
+    by_token: int = 0
+    elsewhere: int = 404
+    says: frozenset[int] = frozenset()
+
+    @property
+    def open(self) -> bool:
+        return self.actions == (OPEN,)
+
+
+def _all(*endpoints: str, needs: str | tuple[str, ...], **more: Any) -> tuple[Route, ...]:
+    actions = (needs,) if isinstance(needs, str) else needs
+    return tuple(Route(endpoint, actions, **more) for endpoint in endpoints)
+
+
+_CONTACT = {"name": "x", "phone": "1", "email": "x@x"}
+_NAMED = {"code": "x", "name": "x"}
+_PLACE = {**_NAMED, "site": "nm"}
+_OURS = {"department": "environment"}
+
+_CATALOGUE = (
+    *_all(
+        *("sites.list_sites", "flavors.list_flavors", "images.list_images", "subnets.list_subnets"),
+        *("sites.show_site", "flavors.show_flavor", "images.show_image", "subnets.show_subnet"),
+        *("docs.page", "docs.description"),
+        needs="catalogue.read",
+    ),
+    Route("sites.create_site", ("catalogue.write",), sent={**_NAMED, "name_en": "x", "level": "county"}),
+    Route("flavors.create_flavor", ("catalogue.write",), sent={**_NAMED, "vcpu": 1, "memory_mib": 1024, "disk_gib": 1}),
+    Route("images.create_image", ("catalogue.write",), sent={**_NAMED, "os": "x", "min_disk_gib": 1}),
+    Route("subnets.create_subnet", ("catalogue.write",), sent={**_PLACE, "cidr": "10.9.0.0/24", "network": "x"}),
+    *_all(
+        *("flavors.update_flavor", "images.update_image", "subnets.update_subnet"),
+        *("flavors.delete_flavor", "images.delete_image", "subnets.delete_subnet"),
+        needs=("catalogue.read", "catalogue.write"),
+    ),
+)
+
+_TENANTS = (
+    *_all("departments.index", needs="department.read"),
+    *_all("departments.show", needs="department.read", owned=True),
+    *_all("departments.quota", needs="quota.read", owned=True),
+    Route("departments.create", ("department.write",), sent={**_PLACE, "name_en": "x"}),
+    *_all("departments.update", "departments.delete", needs="department.write", owned=True),
+    Route("departments.set_quota", ("quota.write", "quota.read"), owned=True, sent={"limits": {}}),
+    *_all("systems.index", needs="system.read"),
+    *_all("systems.show", needs="system.read", owned=True),
+    Route(
+        "systems.create",
+        ("system.write",),
+        owned=True,
+        sent={**_OURS, "code": "x", "name": "x", "name_en": "x", "mlps_level": 2, "contact": _CONTACT},
+    ),
+    *_all("systems.update", "systems.delete", needs="system.write", owned=True),
+)
+
+_MACHINES = (
+    *_all("vms.index", needs="resource.read"),
+    *_all("requests.index", needs="request.read"),
+    *_all("requests.show", needs="request.read", owned=True),
+    *_all("vms.show", needs="resource.read", owned=True),
+    *_all("vms.history", needs=("resource.read", "resource.history"), owned=True),
+    Route("vms.create", ("resource.create",), owned=True, sent=vm("x", **_OURS)),
+    Route("vms.create_many", ("resource.create",), owned=True, sent={**_OURS, "vms": [vm("y")]}),
+    *_all("vms.start", "vms.stop", "vms.reboot", "vms.retry", needs="resource.operate", owned=True),
+    Route("vms.resize", ("resource.change",), owned=True, sent={"flavor": "small"}),
+    *_all("vms.rebuild", "vms.console", needs="resource.change", owned=True),
+    *_all("vms.delete", needs="resource.delete", owned=True),
+    *_all("vms.act_many", needs=("resource.operate", "resource.read"), owned=True, verb="stop", elsewhere=422),
+    *_all("vms.act_many", needs=("resource.delete", "resource.read"), owned=True, verb="delete", elsewhere=422),
+)
+
+_POOLS = (
+    *_all("pools.index", "pools.show", needs="pool.read"),
+    Route(
+        "pools.create",
+        ("pool.write",),
+        sent={**_PLACE, "kind": "vm", "mlps_level": 2, "driver": "fake", "connection": {}, "capacity": {}},
+    ),
+    *_all("pools.update", "pools.delete", needs="pool.write"),
+    *_all("drifts.index", "drifts.show", "drifts.checks", needs="drift.read"),
+    *_all("drifts.check", "drifts.repair", "drifts.accept", needs="drift.decide"),
+    *_all("drifts.adopt", needs=("drift.decide", "resource.create"), sent={**_OURS, "system": "monitoring"}),
+    *_all("centre.bulletin", "health.metrics", needs="centre.read"),
+)
+
+_ACCOUNTS = (
+    *_all("centre.whoami", "tokens.index", "sessions.index", needs=OWN),
+    Route("tokens.create", (OWN,), sent={"name": "x"}, by_token=403),
+    Route("tokens.revoke", (OWN, "token.revoke"), owned=True, seen_by="token.read"),
+    Route("sessions.end", (OWN, "session.end"), seen_by="session.read"),
+    *_all("users.index", needs="user.read"),
+    *_all("users.show", needs="user.read", owned=True),
+    Route(
+        "users.create",
+        ("user.write",),
+        owned=True,
+        sent={**_OURS, "username": "x", "name": "x", "role": "department_member"},
+    ),
+    *_all("users.update", "users.disable", "users.enable", "users.remove", needs="user.write", owned=True),
+    *_all("users.reset_password", "users.reset_second_factor", needs="user.write", owned=True),
+    *_all("policy.index", needs="policy.read"),
+)
+
+_CONSOLE = (
+    *_all("console.home", needs=OWN),
+    *_all("console.search", needs=("resource.read", "department.read", "system.read"), query="?q=ours"),
+    *_all("console.vms", "console.vms_csv", needs="resource.read"),
+    *_all("console.vm", needs=("resource.read", "resource.history"), owned=True),
+    *_all("console.vm_new", "console.vm_new_impact", "console.vm_ask", needs=("resource.create", "catalogue.read")),
+    *_all("console.vm_act", needs="resource.operate", owned=True, verb="start"),
+    *_all("console.vm_resize", "console.vm_rebuild", needs=("resource.change", "catalogue.read"), owned=True),
+    *_all("console.vm_resize_impact", needs=("resource.change", "catalogue.read"), owned=True),
+    *_all("console.vm_console", needs="resource.change", owned=True),
+    *_all("console.vm_delete", needs=("resource.delete", "resource.read"), owned=True),
+    *_all("console.vms_bulk", needs=("resource.operate", "resource.read"), sent={"verb": "stop"}),
+    *_all("console.vms_bulk", needs=("resource.delete", "resource.read"), sent={"verb": "delete"}),
+    *_all("console.department_choices", needs="department.read"),
+    *_all("console.departments", "console.departments_csv", needs=("department.read", "quota.read", "catalogue.read")),
+    *_all(
+        "console.department",
+        needs=("department.read", "quota.read", "system.read", "resource.read", "resource.history"),
+        owned=True,
+    ),
+    *_all("console.department_quota", needs=("quota.write", "quota.read"), owned=True, sent={"preview": "1"}),
+    *_all("console.department_quota_impact", needs=("quota.write", "quota.read"), owned=True),
+    *_all("console.systems", "console.systems_csv", needs="system.read"),
+    *_all("console.system", needs=("system.read", "resource.read", "resource.history"), owned=True),
+    *_all("console.drifts", "console.drifts_csv", needs="drift.read"),
+    *_all("console.drift_check", needs="drift.decide"),
+    *_all("console.drift_act", needs="drift.decide", verb="adopt"),
+    *_all("console.drift_act", needs="drift.decide", verb="unknown", says=frozenset({404})),
+)
+
+_NOT_THE_SECRET = frozenset({401, 429})
+
+# Everything of these is one's own and nobody else's: what their addresses name is some id that is not.
+_OWN_ACCOUNT = (
+    *_all("console.account", "console.account_token", "console.password", needs=OWN, by_token=401),
+    *_all("console.password_change", needs=OWN, by_token=401, sent={"wanted": "x", "again": "y"}),
+    *_all("console.enrol", needs=OWN, by_token=401),
+    *_all("console.account_codes", "console.account_give_up", needs=OWN, by_token=401),
+    *_all("console.enrol_confirm", needs=OWN, by_token=401, says=_NOT_THE_SECRET),
+    *_all("console.account_end", "console.account_revoke", needs=OWN, by_token=401, says=frozenset({404})),
+    *_all("console.second_factor", needs=OWN, by_token=401),
+    *_all("console.second_factor_prove", needs=OWN, by_token=401, says=_NOT_THE_SECRET),
+    *_all("console.sign_out", needs=OWN, by_token=401),
+)
+
+_OF_ANYBODY = (
+    *_all("static", "docs.static", "health.alive", "health.ready", "console.language", needs=OPEN),
+    *_all("console.sign_in", needs=OPEN),
+    Route("console.enter", (OPEN,), says=_NOT_THE_SECRET),
+)
+
+ROUTES: tuple[Route, ...] = (
+    *_CATALOGUE,
+    *_TENANTS,
+    *_MACHINES,
+    *_POOLS,
+    *_ACCOUNTS,
+    *_CONSOLE,
+    *_OWN_ACCOUNT,
+    *_OF_ANYBODY,
+)
