@@ -4,7 +4,8 @@ Whoever changes roles or what is disabled goes through `one_at_a_time`, so that 
 security administrator between them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,14 @@ from controlplane.models import ApiToken, SignIn, SignInTry, User
 from controlplane.models.identity import EndReason
 from controlplane.paging import Listing, Order, Page, paginate
 from controlplane.policy import allows, authorize
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Names that nobody can come in under just now: id, name and end for accounts, and how many other names."""
+
+    known: Sequence[tuple[UUID, str, datetime]]
+    others: int
 
 
 def user_for(session: Session, actor: Actor, ref: str | UUID, action: str = "user.read") -> User:
@@ -94,6 +103,25 @@ def locked_until(session: Session, entrance: Entrance, user: User) -> datetime |
     """Return until when nobody can sign in under a name, None where it was never locked since somebody came in."""
     hidden = entrance.keys.hidden(user.username)
     return session.scalar(select(SignInTry.locked_until).where(SignInTry.name_hash == hidden))
+
+
+def locked_names(session: Session, actor: Actor, entrance: Entrance, now: datetime) -> Locked:
+    """Return which names are locked just now. Raises Forbidden.
+
+    Tries are kept by a hash of the name: it is known only of names that somebody has, of the others there is a count.
+    """
+    authorize(actor, "session.read")
+    locked = select(SignInTry.name_hash, SignInTry.locked_until).where(
+        SignInTry.locked_until > now, SignInTry.last_at > now - entrance.rules.longest_lock
+    )
+    until: dict[bytes, datetime] = {hidden: end for hidden, end in session.execute(locked) if end}
+    known: list[tuple[UUID, str, datetime]] = []
+    if until:
+        for user, username in session.execute(select(User.id, User.username)):
+            end = until.pop(entrance.keys.hidden(username), None)
+            if end:
+                known.append((user, username, end))
+    return Locked(sorted(known, key=lambda found: found[1]), len(until))
 
 
 def live(rules: Rules, now: datetime) -> tuple[ColumnElement[bool], ...]:

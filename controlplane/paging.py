@@ -52,7 +52,7 @@ class Order:
     """The columns that a list may be sorted by (none may hold NULL), the unique one that settles ties, the default."""
 
     columns: Mapping[str, InstrumentedAttribute[Any]]
-    unique: InstrumentedAttribute[UUID]
+    unique: InstrumentedAttribute[Any]
     default: str
 
 
@@ -65,7 +65,7 @@ def paginate(session: Session, statement: Select[Any], order: Order, listing: Li
     if name not in order.columns:
         raise Invalid(field="sort", reason=f"must be one of {', '.join(order.columns)}, with - for descending")
     column = order.columns[name]
-    backwards, after = _decode(listing.cursor, sort, column) if listing.cursor else (False, None)
+    backwards, after = _decode(listing.cursor, sort, column, order.unique) if listing.cursor else (False, None)
     descending = sort.startswith("-") != backwards
     key = tuple_(column, order.unique)
     total = _count(session, statement, order) if listing.counted else None
@@ -99,19 +99,31 @@ def _encode(row: Any, sort: str, name: str, order: Order, *, backwards: bool) ->
     return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, sort: str, column: InstrumentedAttribute[Any]) -> tuple[bool, Any]:
+def _decode(
+    cursor: str, sort: str, column: InstrumentedAttribute[Any], unique: InstrumentedAttribute[Any]
+) -> tuple[bool, Any]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        of_sort, backwards, value, unique = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        of_sort, backwards, value, last = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         if of_sort != sort:
             raise BadCursor
         python_type = column.type.python_type
         typed = datetime.fromisoformat(value) if python_type is datetime else value
         if type(backwards) is not bool or type(typed) is not python_type or not _storable(typed):
             raise BadCursor
-        return backwards, tuple_(typed, UUID(unique))
+        return backwards, tuple_(typed, _unique(last, unique))
     except (ValueError, TypeError, AttributeError, RecursionError, OverflowError, binascii.Error) as error:
         raise BadCursor from error
+
+
+def _unique(text: str, column: InstrumentedAttribute[Any]) -> UUID | int:
+    """Return the key that settles ties, of the type of its column. Raises ValueError."""
+    if column.type.python_type is UUID:
+        return UUID(text)
+    number = int(text)
+    if not 0 <= number < 2**63:
+        raise ValueError(text)
+    return number
 
 
 def _storable(value: Any) -> bool:

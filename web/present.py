@@ -202,6 +202,13 @@ def event(e: Record) -> dict[str, Any]:
     return {"at": stamp(e.at), "actor": who, **fields, "request_id": e.trace}
 
 
+def audit_event(e: Record) -> dict[str, Any]:
+    """An event with all that tells whose it is: for who reads the trail as such."""
+    who = {"id": str(e.actor_id), "name": e.actor_name, "role": e.actor_role}
+    department = str(e.department_id) if e.department_id else None
+    return {"id": e.id, **event(e), "actor": who, "target_id": str(e.target_id), "department": department}
+
+
 def balance(b: Record) -> dict[str, Any]:
     return {"class": b.resource_class, **_fields(b, "limit", "used", "held", "left")}
 

@@ -126,6 +126,26 @@ class DriftQuery(Strict):
     open: Literal["true", "false"] | None = Field(None, description="only what is not over, or only what is")
 
 
+class AuditFilters(Strict):
+    since: Instant | None = Field(None, alias="from", description="the first instant")
+    until: Instant | None = Field(None, alias="to", description="the first instant after")
+    actor: str | None = Field(None, description="id, user name (with its tokens), or a name such as worker")
+    action: str | None = Field(None, description="like user.disable")
+    target: str | None = Field(None, description="id or exact name")
+    department: str | None = Field(None, description="id or code")
+    outcome: Literal["success", "failure"] | None = None
+
+
+class AuditQuery(AuditFilters):
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = None
+    sort: Literal["at", "-at"] | None = None
+
+
+class AuditExportQuery(AuditFilters):
+    format: Literal["csv", "jsonl"] = Field("jsonl", description="jsonl is exact; csv is for spreadsheets")
+
+
 class CheckBody(Strict):
     pool: str | None = Field(None, description="id or code; all pools where it is left out")
 

@@ -130,6 +130,30 @@ class DriftPage(BaseModel):
     previous: str | None = Field(description="cursor of the page before")
 
 
+class AuditEvent(Answer):
+    """One act of the trail."""
+
+    id: int
+    at: AwareDatetime
+    actor: dict[str, Any] = Field(description="id, name and role, as they were then")
+    action: str
+    outcome: Literal["success", "failure"]
+    target_kind: str
+    target_id: UUID
+    target_name: str
+    department: UUID | None = Field(description="whose it was; null: the centre's own")
+    details: dict[str, Any]
+    request_id: str | None = Field(description="found again in the log")
+
+
+class AuditEventPage(BaseModel):
+    """One page of the trail."""
+
+    items: list[AuditEvent]
+    next: str | None = Field(description="cursor of the next page")
+    previous: str | None = Field(description="cursor of the page before")
+
+
 class Checking(Answer):
     """A check that a worker will do."""
 

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from controlplane.bootstrap import configure_logging
 from controlplane.cli import (
+    audit,
     catalogue,
     centre,
     departments,
@@ -67,6 +68,7 @@ for command in (
     vms.vm,
     drift.drift,
     reports.report,
+    audit.audit,
 ):
     steppe.add_command(command)
 

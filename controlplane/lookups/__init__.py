@@ -27,11 +27,13 @@ from controlplane.lookups.pool import pool_for, pools
 from controlplane.lookups.request import progress, request_for, requests
 from controlplane.lookups.resource import resource_for, resources, resources_by_id, resources_locked
 from controlplane.lookups.system import system_for, systems
-from controlplane.lookups.trail import history
+from controlplane.lookups.trail import audit_events, audited_actions, history
 
 __all__ = (
     "Asking",
     "addresses",
+    "audit_events",
+    "audited_actions",
     "department_asking",
     "department_for",
     "departments",

@@ -1,13 +1,13 @@
 """Tokens of the API. A token stands for its owner: it may do at most what he may at that moment, by all his rules."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from controlplane import audit, binding, lookups
@@ -15,7 +15,9 @@ from controlplane.actor import Actor
 from controlplane.db import new_id
 from controlplane.entrance import Arrival, Rules, Standing, check_network
 from controlplane.errors import Forbidden, Invalid, NotFound, NotSignedIn, OnTheHostAlone, TokenMakesNone, Unfinished
+from controlplane.lookups.reading import Filter, filtered, uuid_of
 from controlplane.models import ApiToken, Department, User
+from controlplane.paging import Listing, Order, Page, paginate
 from controlplane.policy import ACTIONS, ADMINISTRATORS, allows, authorize
 from controlplane.sign_ins import digest
 from quotas import wire
@@ -71,12 +73,22 @@ def create(session: Session, actor: Actor, rules: Rules, new: NewToken, now: dat
 def tokens(session: Session, actor: Actor) -> Sequence[ApiToken]:
     """Return one's own tokens, and those of others that one may see, newest first, at most MOST."""
     authorize(actor, "account.own")
-    statement = select(ApiToken).join(ApiToken.user).options(*_PARTS).order_by(ApiToken.id.desc()).limit(MOST)
-    if not allows(actor, "token.read"):
-        statement = statement.where(ApiToken.user_id == actor.user)
-    elif actor.scope is not None:
-        statement = statement.where(or_(ApiToken.user_id == actor.user, User.department_id.in_(actor.scope)))
-    return session.scalars(statement).all()
+    return session.scalars(_visible(actor).order_by(ApiToken.id.desc()).limit(MOST)).all()
+
+
+def listed(session: Session, actor: Actor, listing: Listing) -> Page[ApiToken]:
+    """List the same tokens, page by page; filters: q (any part of their names or user names), user (id), live."""
+    authorize(actor, "account.own")
+    statement = filtered(session, _visible(actor), listing.filters, _FILTERS)
+    order = {"created_at": ApiToken.created_at, "name": ApiToken.name, "expires_at": ApiToken.expires_at}
+    return paginate(session, statement, Order(order, ApiToken.id, "-created_at"), listing)
+
+
+def of_user(session: Session, actor: Actor, user: User) -> Sequence[ApiToken]:
+    """Return the tokens that go on of an account that the actor was just shown, newest first, at most MOST."""
+    authorize(actor, "token.read")
+    statement = _visible(actor).where(ApiToken.user_id == user.id, _LIVE)
+    return session.scalars(statement.order_by(ApiToken.id.desc()).limit(MOST)).all()
 
 
 def revoke(session: Session, actor: Actor, ref: UUID, now: datetime) -> None:
@@ -169,7 +181,24 @@ _USED = """
                 FOR UPDATE SKIP LOCKED)
 """
 
+_LIVE = and_(ApiToken.revoked_at.is_(None), ApiToken.expires_at > func.now())
+
+_FILTERS: Mapping[str, Filter] = {
+    "q": lambda v: or_(ApiToken.name.icontains(v, autoescape=True), User.username.icontains(v, autoescape=True)),
+    "user": lambda v: User.id == uuid_of(v, "user"),
+    "live": lambda v: _LIVE if v == "true" else not_(_LIVE),
+}
+
 _PARTS = (joinedload(ApiToken.user), joinedload(ApiToken.department))
+
+
+def _visible(actor: Actor) -> Select[Any]:
+    statement = select(ApiToken).join(ApiToken.user).options(*_PARTS)
+    if not allows(actor, "token.read"):
+        return statement.where(ApiToken.user_id == actor.user)
+    if actor.scope is None:
+        return statement
+    return statement.where(or_(ApiToken.user_id == actor.user, User.department_id.in_(actor.scope)))
 
 
 def _owner(session: Session, actor: Actor, username: str | None) -> User:

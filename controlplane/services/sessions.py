@@ -66,10 +66,11 @@ def own(session: Session, actor: Actor, rules: Rules, now: datetime) -> Sequence
     return _going_on(session, rules, now, actor.user)
 
 
-def of_all(session: Session, actor: Actor, rules: Rules, now: datetime) -> Sequence[SignIn]:
-    """Return the sessions that go on, newest first, at most MOST: everybody's for who may see them, else one's own."""
+def of_all(session: Session, actor: Actor, rules: Rules, now: datetime, user: UUID | None = None) -> Sequence[SignIn]:
+    """Return the sessions that go on, newest first, at most MOST: for who may see them everybody's or those of `user`,
+    else one's own."""
     authorize(actor, "account.own")
-    return _going_on(session, rules, now, None if allows(actor, "session.read") else actor.user)
+    return _going_on(session, rules, now, user if allows(actor, "session.read") else actor.user)
 
 
 def end(session: Session, actor: Actor, ref: UUID, now: datetime) -> None:

@@ -418,6 +418,30 @@ def test_the_schema_is_up_to_date_and_says_so(steppe: Steppe) -> None:
     assert "up to date" in done(steppe("db", "upgrade"))
 
 
+def test_the_trail_is_listed_by_its_filters_and_goes_on_where_its_cursor_says(steppe: Steppe) -> None:
+    done(steppe("user", "create", "wang", "--name", "王芳", "--role", "auditor"))
+    done(steppe("user", "disable", "wang"))
+    events = parsed(steppe("audit", "list", "--target", "wang", "--json"))
+    assert [e["action"] for e in events] == ["user.disable", "user.create"]
+    assert "user.disable" in done(steppe("audit", "list", "--actor", "operator", "--from", "2026-01-01"))
+    first = steppe("audit", "list", "--target", "wang", "--limit", "1", "--json")
+    cursor = first.stderr.partition("--cursor ")[2].strip()
+    rest = parsed(steppe("audit", "list", "--target", "wang", "--cursor", cursor, "--json"))
+    assert [e["action"] for e in rest] == ["user.create"]
+    assert parsed(steppe("audit", "list", "--to", "2020-01-01", "--json")) == []
+
+
+def test_the_trail_is_taken_out_as_lines_or_for_a_spreadsheet_and_says_so_itself(steppe: Steppe) -> None:
+    done(steppe("user", "create", "wang", "--name", "王芳", "--role", "auditor"))
+    lines = [json.loads(line) for line in done(steppe("audit", "export", "--actor", "operator")).splitlines()]
+    assert [line["action"] for line in lines] == ["user.create", "audit.export"]
+    head, *rows = csv.reader(io.StringIO(done(steppe("audit", "export", "--format", "csv", "--target", "wang"))))
+    assert head[0] == "\N{BYTE ORDER MARK}id"
+    assert [row[9] for row in rows] == ["wang"]
+    [last, _] = parsed(steppe("audit", "list", "--action", "audit.export", "--json"))
+    assert last["details"] == {"format": "csv", "filters": {"target": "wang"}}
+
+
 def test_the_usage_report_opens_in_a_spreadsheet_with_its_chinese(steppe: Steppe) -> None:
     done(steppe("vm", "create", "web-01", *VM))
     printed = steppe("report", "usage", "--from", "2020-01-01", "--to", "2100-01-01").stdout_bytes

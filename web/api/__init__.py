@@ -3,6 +3,7 @@
 from flask_openapi3 import OpenAPI
 
 from web.api import (
+    audit_events,
     catalogue,
     centre,
     departments,
@@ -30,6 +31,7 @@ BLUEPRINTS = (
     tokens.api,
     sessions.api,
     policy.api,
+    audit_events.api,
 )
 
 

@@ -21,6 +21,6 @@ def noun(name: str, path: str, description: str) -> APIBlueprint:
 
 def listing(query: Strict) -> Listing:
     """Return a validated query as lookups want it."""
-    values = query.model_dump(exclude_none=True)
+    values = query.model_dump(exclude_none=True, by_alias=True)
     filters = {name: str(value) for name, value in values.items() if name not in _NOT_FILTERS}
     return Listing(values["limit"], values.get("cursor"), values.get("sort"), filters)

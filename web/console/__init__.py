@@ -12,6 +12,7 @@ from controlplane.errors import Forbidden, NotFound
 from controlplane.policy import allows
 from controlplane.settings import Settings
 from web.console import (
+    audit,
     choosing,
     consoles,
     departments,
@@ -19,8 +20,11 @@ from web.console import (
     overview,
     own_account,
     searching,
+    security,
     sign_in,
     systems,
+    tokens,
+    users,
     vm,
     vm_new,
     vms,
@@ -42,6 +46,10 @@ for module in (
     departments,
     systems,
     drifts,
+    users,
+    tokens,
+    security,
+    audit,
 ):
     module.register(pages)
 
@@ -103,6 +111,11 @@ def _of_centre() -> tuple[_Entry, ...]:
         ("console.departments", {}, "department.read", _("Departments"), "building-bank"),
         ("console.systems", {}, "system.read", _("Business systems"), "stack-2"),
         ("console.drifts", {}, "drift.read", _("Drift"), "git-compare"),
+        ("console.users", {}, "user.read", _("Users"), "users"),
+        ("console.tokens", {}, "token.read", _("Tokens"), "key"),
+        ("console.policy", {}, "policy.read", _("Roles and rights"), "shield-check"),
+        ("console.security", {}, "session.read", _("Sign-in security"), "lock"),
+        ("console.audit", {}, "audit.read", _("Audit trail"), "history"),
         ("docs.page", {}, "catalogue.read", _("API"), "code"),
     )
 
@@ -114,6 +127,9 @@ def _of_department(department: UUID) -> tuple[_Entry, ...]:
         ("console.vm_new", {}, "resource.create", _("Ask for machines"), "file-plus"),
         ("console.systems", {}, "system.read", _("Our systems"), "stack-2"),
         ("console.department", {"ref": department}, "department.read", _("Quota and usage"), "gauge"),
+        ("console.users", {}, "user.read", _("People"), "users"),
+        ("console.tokens", {}, "token.read", _("Tokens"), "key"),
+        ("console.audit", {}, "audit.read", _("Audit trail"), "history"),
         ("docs.page", {}, "catalogue.read", _("API"), "code"),
     )
 
@@ -125,6 +141,9 @@ _PAGES_OF = {
     "console.vm_new": _ASKING,
     "console.departments": {"console.departments", "console.department", "console.department_quota"},
     "console.systems": {"console.systems", "console.system"},
+    "console.users": {f"console.{page}" for page in ("users", "user", "user_new", "user_create", "user_confirm")}
+    | {"console.user_act"},
+    "console.tokens": {"console.tokens", "console.token_new", "console.token_create"},
 }
 """Which pages stand under an entry that is more than one page."""
 

@@ -39,7 +39,8 @@ class Column:
 class Filter:
     """One filter. `options` are (value, text); `said` is the text of the chosen one where it is not among them.
 
-    `choices` is the address of names to type one of, for filters with too many options to list.
+    `choices` is the address of names to type one of, for filters with too many options to list; `typed` the type of a
+    field for what nobody can list, `text` or `date`.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Filter:
     options: Sequence[tuple[str, str]] = ()
     said: str = ""
     choices: str = ""
+    typed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
