@@ -1,5 +1,6 @@
 """HTTP clients that carry the tokens of a few callers, on the real application."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from controlplane.bootstrap import Installation
-from controlplane.db import transaction
+from controlplane.db import APP_ROLE, make_engine, make_sessions, transaction
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.resource import Outcome, reconcile
 from tests.accounts import token_of
@@ -45,10 +46,12 @@ class Caller:
 class Callers:
     """The three administrators, a department, a stranger from another one, and nobody."""
 
-    def __init__(self, installation: Installation, of_the_web: Installation) -> None:
+    def __init__(self, installation: Installation) -> None:
         self.installation = installation
         self.sessions = installation.sessions
-        self.app = create_app(of_the_web)
+        # The web server's connections see no tenant's rows before they are bound; tests look as the centre.
+        self._engine = make_engine(installation.url, role=APP_ROLE, pool_size=20)
+        self.app = create_app(replace(installation, engine=self._engine, sessions=make_sessions(self._engine)))
         self.app.testing = True
         self.drivers: Drivers = installation.drivers()
         with transaction(self.sessions) as session:
@@ -66,6 +69,10 @@ class Callers:
         callers = (Caller(self.app.test_client(), secret) for secret in secrets)
         self.admin, self.security, self.audit, self.ours, self.theirs = callers
         self.nobody = Caller(self.app.test_client(), "")
+
+    def close(self) -> None:
+        """Give the web server's connections back."""
+        self._engine.dispose()
 
     def work(self, resource: str) -> Outcome:
         """Do what a worker would do for a resource."""

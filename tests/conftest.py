@@ -8,7 +8,6 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,7 +17,7 @@ from sqlalchemy import make_url
 
 from controlplane import schema
 from controlplane.bootstrap import Installation
-from controlplane.db import APP_ROLE, Sessions, make_engine, make_sessions
+from controlplane.db import Sessions, make_engine, make_sessions
 from controlplane.embedded import embedded_server
 from controlplane.settings import Settings
 from tests.callers import Callers
@@ -86,10 +85,7 @@ def installation(url: str, sessions: Sessions, tmp_path: Path) -> Installation:
 
 @pytest.fixture
 def http(installation: Installation) -> Iterator[Callers]:
-    """HTTP clients of the few people that tests speak of, on a small centre.
-
-    The web server's connections are those of tenants; what tests look at themselves they see as the centre.
-    """
-    engine = make_engine(installation.url, role=APP_ROLE, pool_size=20)
-    yield Callers(installation, replace(installation, engine=engine, sessions=make_sessions(engine)))
-    engine.dispose()
+    """HTTP clients of the few people that tests speak of, on a small centre."""
+    callers = Callers(installation)
+    yield callers
+    callers.close()

@@ -76,6 +76,7 @@ def furnish(made: Installation) -> Place:
     with transaction(http.sessions) as session:
         token = session.scalars(select(ApiToken.id).join(User).where(User.username == "spare-program")).one()
         sign_in = session.scalars(select(SignIn.id)).one()
+        wang = session.scalars(select(User.id).where(User.username == "wang")).one()
     return Place(
         http,
         {
@@ -84,7 +85,7 @@ def furnish(made: Installation) -> Place:
             "requests": asked["request"],
             "tokens": str(token),
             "sessions": str(sign_in),
-            "users": "wang",
+            "users": str(wang),
             "sites": "nm",
             "departments": http.admin.get(f"/departments/{OURS}").json["id"],
             "systems": http.ours.get(f"/systems/{HIDDEN_SYSTEM}").json["id"],

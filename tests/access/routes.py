@@ -136,6 +136,23 @@ _ACCOUNTS = (
     *_all("policy.index", needs="policy.read"),
 )
 
+_PEOPLE = (
+    *_all("audit_events.index", "console.audit", "console.audit_csv", needs="audit.read"),
+    *_all("audit_events.export", needs="audit.export"),
+    *_all("console.policy", "console.policy_csv", needs="policy.read"),
+    *_all("console.security", "console.security_csv", needs="session.read"),
+    Route("console.session_end", (OWN, "session.end"), seen_by="session.read", says=frozenset({404})),
+    *_all("console.tokens", "console.tokens_csv", needs="token.read"),
+    *_all("console.token_new", "console.token_create", needs="user.write"),
+    Route("console.token_revoke", (OWN, "token.revoke"), owned=True, seen_by="token.read"),
+    *_all("console.users", "console.users_csv", needs="user.read"),
+    *_all("console.user", needs="user.read", owned=True),
+    *_all("console.user_new", "console.user_create", needs="user.write"),
+    *_all("console.user_change", needs=("role.grant", "user.write"), owned=True),
+    *_all("console.user_confirm", needs="user.write", owned=True, verb="disable"),
+    *_all("console.user_act", needs="user.write", owned=True, verb="unknown", says=frozenset({404})),
+)
+
 _CONSOLE = (
     *_all("console.home", needs=OWN),
     *_all("console.search", needs=("resource.read", "department.read", "system.read"), query="?q=ours"),
@@ -193,6 +210,7 @@ ROUTES: tuple[Route, ...] = (
     *_MACHINES,
     *_POOLS,
     *_ACCOUNTS,
+    *_PEOPLE,
     *_CONSOLE,
     *_OWN_ACCOUNT,
     *_OF_ANYBODY,
