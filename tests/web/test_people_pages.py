@@ -271,6 +271,18 @@ def test_each_list_is_had_as_a_file_in_either_language(visit: Visitors, path: st
         assert len(rows) > 1 and len({len(row) for row in rows}) == 1
 
 
+def test_a_file_of_the_trail_is_the_audit_administrators_and_is_in_the_trail(visit: Visitors) -> None:
+    manager = visit("manager")
+    assert manager.get("/audit").all("//a[contains(@href, '/audit.csv')]") == []
+    assert manager.get("/audit.csv").status == 403
+    browser = visit("audit")
+    [link] = browser.get("/audit?outcome=failure").all("//a[contains(@href, '/audit.csv')]/@href")
+    browser.client.get(link)
+    assert '{"format": "csv", "filters": {"outcome": "failure"}}' in browser.get("/audit?action=audit.export").text(
+        "//tbody"
+    )
+
+
 def test_a_name_in_the_trail_is_text_and_never_markup(http: Callers, visit: Visitors) -> None:
     http.security.post("/users", {**WANG, "name": "<script>alert(1)</script>"})
     http.security.patch("/users/wang", {"name": "x"})

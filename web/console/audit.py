@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template
+from flask import Blueprint, Response, redirect, render_template, request
 from flask_babel import get_timezone
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Redirect
@@ -14,6 +14,7 @@ from controlplane import lookups
 from controlplane.errors import Invalid
 from controlplane.paging import Listing, Page
 from controlplane.policy import allows
+from controlplane.services import trail as service
 from web.act_words import event_word, kind_word
 from web.console import choosing
 from web.console.lists import Column, Filter, Table, file, shown
@@ -32,9 +33,10 @@ def index() -> str | Redirect:
     moved = choosing.canonical("console.audit")
     if moved:
         return redirect(moved)
+    listed = {**shown(_table()), "search": None}
     return render_template(
         "audit.html",
-        list={**shown(_table()), "search": None},
+        list=listed if allows(actor(), "audit.export") else {**listed, "csv": None},
         event_word=event_word,
         kind_word=kind_word,
         role_word=role_word,
@@ -44,7 +46,9 @@ def index() -> str | Redirect:
 
 
 def export() -> Response:
-    """Read the audit trail as a file"""
+    """Take what the list shows out as a file, which the trail says itself"""
+    asked = {name: value for name, value in request.args.items() if value and name not in {"sort", "columns"}}
+    service.export(session(), actor(), asked, "csv")
     return file(_table())
 
 

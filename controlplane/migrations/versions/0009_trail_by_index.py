@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 _TABLE = "audit_events"
 _NOBODY = "'00000000-0000-0000-0000-000000000000'"
