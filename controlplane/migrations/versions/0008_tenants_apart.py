@@ -33,7 +33,8 @@ SEEN = {
     "users": f"{_OF_A_DEPARTMENT} OR id = {_PERSON}",
     "api_tokens": _OF_A_USER,
     "sign_ins": _OF_A_USER,
-    "sign_in_tries": "false",
+    # Keyed hashes and counts: they tell of nobody, and whoever is in counts his own wrong codes there.
+    "sign_in_tries": f"{_PERSON} IS NOT NULL",
 }
 # The resource is made by the same statement, which does not see it yet; its foreign key does.
 ADDED = {"claims": "true"}
