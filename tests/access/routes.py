@@ -137,8 +137,8 @@ _ACCOUNTS = (
 )
 
 _PEOPLE = (
-    *_all("audit_events.index", "console.audit", "console.audit_csv", needs="audit.read"),
-    *_all("audit_events.export", needs="audit.export"),
+    *_all("audit_events.index", "console.audit", needs="audit.read"),
+    *_all("audit_events.export", "console.audit_csv", needs="audit.export"),
     *_all("console.policy", "console.policy_csv", needs="policy.read"),
     *_all("console.security", "console.security_csv", needs="session.read"),
     Route("console.session_end", (OWN, "session.end"), seen_by="session.read", says=frozenset({404})),
