@@ -70,7 +70,7 @@ _NOTHING = (0, 0, None)
 
 def hold(session: Session, demands: Sequence[Demand]) -> None:
     """Reserve new demands on the departments' accounts. Raises QuotaExceeded, naming every account that is short."""
-    _settle(session, demands, "held")
+    wire.write(session, _settling(session, demands, "held"))
 
 
 def allocate(session: Session, demands: Sequence[Demand]) -> None:
@@ -88,7 +88,7 @@ def allocating(session: Session, demands: Sequence[Demand]) -> wire.Write:
 
 def commit(session: Session, held_by: UUID, demands: Sequence[Demand]) -> None:
     """Turn the hold of `held_by` into the use of `demands` in one step. Raises QuotaExceeded; the hold then stands."""
-    _settle(session, demands, "used", void=(held_by,))
+    wire.write(session, _settling(session, demands, "used", void=(held_by,)))
 
 
 def void(session: Session, subjects: Sequence[UUID]) -> None:
@@ -98,29 +98,17 @@ def void(session: Session, subjects: Sequence[UUID]) -> None:
 
 def settle(session: Session, demands: Sequence[Demand]) -> None:
     """Make each subject use exactly its demand, posting only the difference. Raises QuotaExceeded where it grows."""
-    _settle(session, demands, "used", known=[d.subject for d in demands])
+    wire.write(session, _settling(session, demands, "used", known=[d.subject for d in demands]))
 
 
 def grow(session: Session, demands: Sequence[Demand]) -> None:
     """Make each subject use at least its demand; what it has beyond that stays. Raises QuotaExceeded."""
-    _settle(session, demands, "used", known=[d.subject for d in demands], shrink=False)
+    wire.write(session, _settling(session, demands, "used", known=[d.subject for d in demands], shrink=False))
 
 
 def release(session: Session, subjects: Sequence[UUID]) -> None:
     """Give back everything that `subjects` use. Nothing used is no error."""
     _give_back(session, subjects, "release", "used")
-
-
-def _settle(
-    session: Session,
-    demands: Sequence[Demand],
-    side: Side,
-    known: Sequence[UUID] = (),
-    void: Sequence[UUID] = (),
-    *,
-    shrink: bool = True,
-) -> None:
-    wire.write(session, _settling(session, demands, side, known, void, shrink=shrink))
 
 
 def _settling(
