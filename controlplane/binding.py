@@ -5,7 +5,7 @@ role of the centre; from then on the transaction serves that somebody, and so do
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from sqlalchemy import Connection, event
@@ -52,6 +52,18 @@ def serve(session: Session, actor: Actor) -> None:
     session.info[_BOUND] = _Tenant(lineage=lineage, **settings)
 
 
+def served(session: Session, actor: Actor, lineage: str | None) -> None:
+    """Take note of whom a statement with BIND bound the transaction to; every later one of the session goes with it.
+
+    `lineage` is what BIND gave behind the columns of `who`.
+    """
+    if actor.scope is None:
+        session.info[_BOUND] = None
+        return
+    caller, person = str(actor.id), str(actor.user or actor.id)
+    session.info[_BOUND] = _Tenant(_ids(actor.scope), lineage or "", caller, person)
+
+
 def _ids(departments: frozenset[UUID]) -> str:
     return ",".join(map(str, departments))
 
@@ -68,6 +80,21 @@ def _again(session: Session, _transaction: Any, connection: Connection) -> None:
         named = {"departments": tenant.departments, "caller": tenant.caller, "person": tenant.person}
         driver.execute(_LATER, {"role": APP_ROLE, "lineage": tenant.lineage, **named})
 
+
+BIND: LiteralString = """
+    SELECT who.*,
+           set_config('steppe.lineage', (
+               SELECT array_to_string(lineage, ',') FROM departments WHERE id = who.department
+           ), true),
+           set_config('steppe.departments', array_to_string(who.scope, ','), true),
+           set_config('steppe.caller', who.caller::text, true), set_config('steppe.person', who.person::text, true),
+           set_config('role', CASE WHEN who.department IS NULL THEN %(centre)s ELSE %(tenant)s END, true)
+    FROM who
+"""
+"""The end of a statement that finds out who asks, in a transaction that was unlocked: it binds the transaction to
+`who`, of whom it wants caller, person, department and scope, and ROLES as parameters. It saves waiting once more."""
+
+ROLES = {"centre": CENTRE_ROLE, "tenant": APP_ROLE}
 
 _BOUND = "bound"
 _CENTRE = "SELECT set_config('role', %(role)s, true)"

@@ -94,9 +94,8 @@ def _identify() -> Response | None:
             binding.serve_centre(g.session)
             return _first(g.signed_in.step)
         g.actor = g.signed_in.actor
-    if g.actor is not None:
         binding.serve(g.session, g.actor)
-    elif request.endpoint is not None and request.endpoint not in OPEN:
+    if g.actor is None and request.endpoint is not None and request.endpoint not in OPEN:
         return _turned_away()
     return None
 

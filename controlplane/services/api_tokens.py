@@ -112,22 +112,31 @@ def actor_sees(actor: Actor, user: User) -> bool:
 
 
 def token_actor(session: Session, rules: Rules, secret: str, arrival: Arrival) -> Actor:
-    """Return the actor that a token stands for.
+    """Return the actor that a token stands for, and have the session serve him from here on.
 
     Raises NotSignedIn for one that is unknown, revoked, expired or whose owner is disabled; WrongNetwork and Unfinished
     where its owner would not be let in either.
     """
     with wire.pipelined(session):
         binding.unlock(session)
-        row = wire.run(session, _BY_HASH, {"hash": digest(secret)}).fetchone()
-    actor = _actor(row, rules, arrival)
-    if row is None or actor is None:
+        row = wire.run(session, _BY_HASH, {"hash": digest(secret), **binding.ROLES}).fetchone()
+    found, lineage = (row[:_WHO], row[_WHO]) if row else (None, None)
+    actor = _actor(found, rules, arrival)
+    if found is None or actor is None:
         raise NotSignedIn
-    check_network(row[9], arrival.address)
-    used: datetime | None = row[8]
+    check_network(found[9], arrival.address)
+    binding.served(session, actor, lineage)
+    used: datetime | None = found[8]
     if used is None or used < arrival.now - _USED_EVERY:
-        wire.run(session, _USED, {"id": actor.id, "now": arrival.now, "before": arrival.now - _USED_EVERY})
+        _note_use(session, actor, arrival)
     return actor
+
+
+def _note_use(session: Session, actor: Actor, arrival: Arrival) -> None:
+    """Note when a token was used last, which the centre does, not the tenant."""
+    binding.unlock(session)
+    wire.run(session, _USED, {"id": actor.id, "now": arrival.now, "before": arrival.now - _USED_EVERY})
+    binding.serve(session, actor)
 
 
 def actor_again(session: Session, rules: Rules, token: UUID, arrival: Arrival) -> Actor | None:
@@ -159,20 +168,23 @@ def _actor(row: Sequence[Any] | None, rules: Rules, arrival: Arrival) -> Actor |
 
 
 # With the ids of all departments that the token reaches: of what its owner reaches, what is below its own department.
-_COLUMNS = """
-    SELECT t.id, u.username || '/' || t.name, u.role, coalesce(t.department_id, u.department_id),
+_TOKENS = """
+    SELECT t.id AS caller, u.username || '/' || t.name, u.role,
+           coalesce(t.department_id, u.department_id) AS department,
            ARRAY(SELECT d.id FROM departments d
                  WHERE d.lineage @> ARRAY[coalesce(t.department_id, u.department_id)]
-                   AND (u.department_id IS NULL OR d.lineage @> ARRAY[u.department_id])),
-           t.actions, u.id, t.expires_at, t.last_used_at, u.networks,
+                   AND (u.department_id IS NULL OR d.lineage @> ARRAY[u.department_id])) AS scope,
+           t.actions, u.id AS person, t.expires_at, t.last_used_at, u.networks,
            u.service, u.totp_enrolled_at IS NOT NULL, u.must_change_password, u.password_changed_at
     FROM api_tokens t JOIN users u ON u.id = t.user_id
     WHERE t.revoked_at IS NULL AND u.disabled_at IS NULL
 """
+_WHO = 14
+"""Of so many columns."""
 
-_BY_HASH = _COLUMNS + " AND t.secret_hash = %(hash)s"
+_BY_HASH = "WITH who AS MATERIALIZED (" + _TOKENS + " AND t.secret_hash = %(hash)s)" + binding.BIND
 
-_BY_ID = _COLUMNS + " AND t.id = %(id)s"
+_BY_ID = _TOKENS + " AND t.id = %(id)s"
 
 # A token serves many at once: none waits for another only to say the same.
 _USED = """
