@@ -18,6 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sess
 from sqlalchemy.pool import ConnectionPoolEntry
 from uuid6 import uuid7
 
+from quotas import wire
 from quotas.tables import NAMING
 
 APP_ROLE = "steppe_app"
@@ -107,6 +108,13 @@ def _refuse_dead(dialect: Dialect, connection: Any, record: ConnectionPoolEntry,
 def make_sessions(engine: Engine) -> Sessions:
     """Return a factory of sessions that keep loaded values after their commit."""
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def hurried(session: Session) -> Session:
+    """Return a session that waits for answers only where they are needed; what it wrote may be refused as late as by
+    its commit. For who commits before anybody is told."""
+    wire.unwaited(session)
+    return session
 
 
 @contextmanager

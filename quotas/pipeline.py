@@ -7,7 +7,7 @@ types, values, rows and errors is psycopg's.
 
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from functools import cache
 from itertools import count
 from typing import Any
@@ -20,14 +20,19 @@ Prepared = MutableMapping[tuple[bytes, tuple[int, ...]], bytes]
 """The statements that the server has prepared for a connection: text and types of the parameters -> name."""
 
 
+Refused = Callable[[Error], Exception]
+"""Says what a statement's error means to whoever sent it: the error itself where it means nothing else."""
+
+
 class Reply:
     """The answer to one statement, there or still to come."""
 
-    __slots__ = ("_pipeline", "_result")
+    __slots__ = ("_pipeline", "_result", "refused")
 
-    def __init__(self, pipeline: "Pipeline") -> None:
+    def __init__(self, pipeline: "Pipeline", refused: "Refused | None") -> None:
         self._pipeline = pipeline
         self._result: pq.abc.PGresult | None = None
+        self.refused = refused
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """Return all rows. Raises the server's error as psycopg's."""
@@ -56,14 +61,14 @@ class Pipeline:
         self._prepared = prepared
         self._types = Transformer(connection)
         self._waiting: deque[Reply | tuple[bytes, tuple[int, ...]] | None] = deque()
-        self._failure: Error | None = None
+        self._failure: Exception | None = None
         begun = self._pgconn.transaction_status != pq.TransactionStatus.IDLE
         self._pgconn.enter_pipeline_mode()
         if not begun:
             self._pgconn.send_query_params(b"BEGIN", None)
             self._waiting.append(None)
 
-    def send(self, statement: str, params: Mapping[str, Any] | None) -> Reply:
+    def send(self, statement: str, params: Mapping[str, Any] | None, refused: Refused | None = None) -> Reply:
         """Take a statement, with `%(name)s` for its parameters, into the pipeline."""
         text, names = _native(statement)
         given = [params[name] for name in names] if params else []
@@ -75,23 +80,34 @@ class Pipeline:
             self._pgconn.send_prepare(name, text, known[1])
             self._waiting.append(known)
         self._pgconn.send_query_prepared(name, values, self._types.formats)
-        reply = Reply(self)
+        reply = Reply(self, refused)
         self._waiting.append(reply)
         return reply
 
     def read(self, reply: Reply) -> None:
         """Wait until `reply` is there. Raises the first error of it and of all that went before."""
         self._pgconn.send_flush_request()
-        self._push()
+        self.push()
         while reply in self._waiting:
             self._take()
         if self._failure:
             raise self._failure
 
+    def push(self) -> None:
+        """Hand the network what was not yet, without waiting for answers."""
+        if self._pgconn.flush():
+            self._connection.wait(generators.send(self._pgconn))
+
+    def commit(self) -> None:
+        """Commit the transaction together with what is under way, and finish. Raises what `finish` raises."""
+        self._pgconn.send_query_params(b"COMMIT", None)
+        self._waiting.append(None)
+        self.finish()
+
     def finish(self) -> None:
         """Wait for everything and give the connection back. Raises the first error that there was."""
         self._pgconn.pipeline_sync()
-        self._push()
+        self.push()
         while self._waiting:
             self._take()
         self._fetch()
@@ -106,10 +122,6 @@ class Pipeline:
         self._types.set_pgresult(result)
         return self._types.load_rows(0, result.ntuples, tuple)
 
-    def _push(self) -> None:
-        if self._pgconn.flush():
-            self._connection.wait(generators.send(self._pgconn))
-
     def _take(self) -> None:
         """Take the next answer and the end that follows it."""
         expected, result = self._waiting.popleft(), self._fetch()
@@ -118,7 +130,7 @@ class Pipeline:
             if isinstance(expected, tuple):
                 del self._prepared[expected]
             if result is not None and self._failure is None:
-                self._failure = error_from_result(result)
+                self._failure = _meaning(error_from_result(result), expected)
         elif isinstance(expected, Reply):
             expected.arrived(result)
 
@@ -127,6 +139,13 @@ class Pipeline:
             return self._pgconn.get_result()
         result: pq.abc.PGresult | None = self._connection.wait(generators.fetch(self._pgconn))
         return result
+
+
+def _meaning(error: Error, of: object) -> Exception:
+    said = of.refused(error) if isinstance(of, Reply) and of.refused else error
+    if said is not error:
+        said.__cause__ = error
+    return said
 
 
 _numbers = count()

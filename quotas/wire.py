@@ -2,11 +2,11 @@
 
 For what every allocation goes through. Built and read by the ORM, its two dozen statements took four times as long, and
 each waited for the answer to the one before. In a pipeline a statement waits only where its answer is read: SQLAlchemy
-itself, which always reads at once, must not be used within one.
+itself, which always reads at once, must not be used within a block of one.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -20,21 +20,26 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
-from quotas.pipeline import Pipeline, Prepared, Reply
+from quotas.pipeline import Pipeline, Refused, Reply
 
 Params = dict[str, Any]
+_Info = dict[Any, Any]
+"""What is noted at a connection for as long as it lives."""
 
 
-def run(session: Session, statement: LiteralString, params: Params | None = None) -> Reply:
-    """Send one statement; what the session has not written yet goes first. Raises psycopg's errors, not SQLAlchemy's.
+def run(
+    session: Session, statement: LiteralString, params: Params | None = None, refused: Refused | None = None
+) -> Reply:
+    """Send one statement; what the session has not written yet goes first. Raises psycopg's errors, not SQLAlchemy's,
+    or what `refused` makes of them.
 
     Within `pipelined` the answer, or the error, comes when the reply is read or the block ends.
     """
     under_way: Pipeline | None = session.info.get(_OPEN)
     if under_way:
-        return under_way.send(statement, params)
+        return under_way.send(statement, params, refused)
     with _pipeline(session) as alone:
-        return alone.send(statement, params)
+        return alone.send(statement, params, refused)
 
 
 Parts = tuple[tuple[LiteralString, LiteralString], ...]
@@ -51,14 +56,17 @@ class Write:
     calls: tuple[LiteralString, ...] = ()
 
 
-def write(session: Session, *writes: Write) -> None:
-    """Send all `writes` as one statement: for the server and for us that is a fraction of one statement each."""
+def write(session: Session, *writes: Write, refused: Refused | None = None) -> None:
+    """Send all `writes` as one statement: for the server and for us that is a fraction of one statement each.
+
+    `refused` says what an error of it means.
+    """
     params: Params = {}
     for one in writes:
         params |= one.params
     said = tuple((one.parts, one.calls) for one in writes if one.parts or one.calls)
     if said:
-        run(session, _joined(said), params)
+        run(session, _joined(said), params, refused)
 
 
 @cache
@@ -70,9 +78,16 @@ def _joined(writes: tuple[tuple[Parts, tuple[LiteralString, ...]], ...]) -> Any:
 
 @contextmanager
 def pipelined(session: Session) -> Iterator[None]:
-    """Let the statements of `run` go out together. What was not read raises its error at the end of the block."""
+    """Let the statements of `run` go out together. What was not read raises its error at the end of the block, or in a
+    session that is `unwaited` when it is next asked for an answer or committed."""
     with _pipeline(session):
         yield
+
+
+def unwaited(session: Session) -> None:
+    """Let what this session sends go on by itself until an answer is needed, for a caller that commits before it tells
+    anybody of success: the commit then goes out behind the last statement, and one wait serves for both."""
+    session.info[_UNWAITED] = True
 
 
 def rows(values: Any) -> str:
@@ -94,35 +109,64 @@ def _plain(value: Any) -> str:
 def _pipeline(session: Session) -> Iterator[Pipeline]:
     """Give a pipeline on the session's connection; where that is lost meanwhile, let SQLAlchemy know, which then does
     not try to roll back on it when the session is closed."""
-    session.flush()
-    connection, prepared = _driver(session)
-    pipeline = session.info[_OPEN] = Pipeline(connection, prepared)
+    if session.new or session.dirty or session.deleted:
+        session.flush()
+    connection, info = _driver(session)
     try:
+        pipeline = info.pop(_LASTING, None) or Pipeline(connection, info.setdefault(_PREPARED, {}))
+        session.info[_OPEN] = pipeline
         try:
             yield pipeline
         except BaseException:
-            with suppress(Error):
+            with suppress(Exception):
                 pipeline.finish()
             raise
-        pipeline.finish()
+        if _UNWAITED in session.info:
+            pipeline.push()
+            info[_LASTING] = pipeline
+        else:
+            pipeline.finish()
     except Error:
         if connection.closed:
             session.connection().invalidate()
         raise
     finally:
-        del session.info[_OPEN]
+        session.info.pop(_OPEN, None)
 
 
-def _driver(session: Session) -> tuple[Connection[Any], Prepared]:
+def _driver(session: Session) -> tuple[Connection[Any], _Info]:
     # Asking the session takes as long as sending a statement, so it is asked once a transaction.
     transaction = session.get_transaction()
     known = session.info.get(_KNOWN)
     if transaction is not None and known is not None and known[0] is transaction:
         return known[1]  # type: ignore[no-any-return]
     pooled: Any = session.connection().connection
-    found = pooled.driver_connection, pooled.info.setdefault(_PREPARED, {})
+    found = pooled.driver_connection, pooled.info
     session.info[_KNOWN] = (session.get_transaction(), found)
     return found
+
+
+@event.listens_for(Engine, "before_cursor_execute")
+def _wait_before(connection: SqlConnection, *_statement: Any) -> None:
+    _end(connection, Pipeline.finish)
+
+
+@event.listens_for(Engine, "commit")
+def _commit_behind(connection: SqlConnection) -> None:
+    _end(connection, Pipeline.commit)
+
+
+def _end(connection: SqlConnection, how: Callable[[Pipeline], None]) -> None:
+    """Wait for what goes on by itself on a connection. Raises its error."""
+    lasting: Pipeline | None = connection.info.pop(_LASTING, None)
+    if lasting is None:
+        return
+    try:
+        how(lasting)
+    except Error:
+        if connection.connection.driver_connection.closed:  # type: ignore[union-attr]
+            connection.invalidate()
+        raise
 
 
 @event.listens_for(Engine, "rollback")
@@ -130,6 +174,8 @@ def _driver(session: Session) -> tuple[Connection[Any], Prepared]:
 def _forget(connection: SqlConnection, *_savepoint: Any) -> None:
     """psycopg gives up every prepared statement of a connection that rolls back, ours too."""
     if not connection.invalidated:
+        with suppress(Exception):
+            _end(connection, Pipeline.finish)
         connection.info.pop(_PREPARED, None)
 
 
@@ -139,4 +185,5 @@ def _forget_where_left_open(driver: Connection[Any], record: ConnectionPoolEntry
         record.info.pop(_PREPARED, None)
 
 
-_KNOWN, _OPEN, _PREPARED = "wire", "pipeline", "prepared"
+_KNOWN, _OPEN, _UNWAITED = "wire", "pipeline", "unwaited"
+_LASTING, _PREPARED = "lasting", "prepared"

@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 def init_app(app: Flask) -> None:
     """Render every error of `app`."""
-    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(Refusal, refused)
     app.register_error_handler(CSRFError, _forged)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _bug)
@@ -55,7 +55,8 @@ def shortages(refusal: Refusal) -> list[dict[str, Any]]:
     return found
 
 
-def _refused(refusal: Refusal) -> Response:
+def refused(refusal: Refusal) -> Response:
+    """Answer what Steppe says no to."""
     title = re.sub(r"(?<!^)(?=[A-Z])", " ", type(refusal).__name__).capitalize()
     if for_program():
         answer = _problem(refusal.status, refusal.code, title, refusal.message, **refusal.numbers())
@@ -108,7 +109,7 @@ def _bug(error: Exception) -> Response:
         log.warning("the database is away", path=request.path, reason=str(error).partition("\n")[0])
         # Nobody can be named without it: the page goes without the frame that does.
         g.actor = None
-        return _refused(Unavailable())
+        return refused(Unavailable())
     log.exception("bug", path=request.path, error=type(error).__name__)
     if for_program():
         sentence = "An error in Steppe itself. Nothing was changed. Tell the administrator the request id."

@@ -2,11 +2,11 @@
 
 from flask import Flask, Response, g, jsonify, request
 
-from controlplane.db import Sessions
-from controlplane.errors import Invalid
+from controlplane.db import Sessions, hurried
+from controlplane.errors import Invalid, Refusal
 from controlplane.services import idempotency
 from controlplane.services.idempotency import Answer
-from web import context
+from web import context, errors
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _SECRET = frozenset({"tokens.create", "vms.console", "users.create", "users.reset_password"})
@@ -18,7 +18,7 @@ def init_app(app: Flask, sessions: Sessions) -> None:
 
     @app.before_request
     def begin() -> None:
-        g.session = sessions()
+        g.session = hurried(sessions())
 
     @app.teardown_request
     def close(_error: BaseException | None) -> None:
@@ -60,7 +60,10 @@ def _finish(answer: Response) -> Response:
         headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
         kept = Answer(answer.status_code, headers, answer.get_data(as_text=True))
         idempotency.keep(g.session, g.actor, key, _fingerprint(), kept)
-    g.session.commit()
+    try:
+        g.session.commit()
+    except Refusal as refusal:
+        return errors.refused(refusal)
     return answer
 
 

@@ -69,14 +69,15 @@ class Verb:
 class Kind:
     """One kind. `classes` is what its pools have, `drivers` are the names of those that can run one.
 
-    `prepare` reads all asks of a department at once and raises RowsRefused, naming each bad row.
+    `prepare` asks for all that the asks of a department name at once; what it returns reads it, in a second step, so
+    that in a pipeline the caller can send more before it waits. That step raises RowsRefused, naming each bad row.
     """
 
     name: str
     classes: tuple[str, ...]
     drivers: tuple[str, ...]
     spec: type[BaseModel]
-    prepare: Callable[[Session, Owner, Sequence[Any]], list[Prepared]]
+    prepare: Callable[[Session, UUID, Sequence[Any]], Callable[[Owner], list[Prepared]]]
     verbs: Mapping[str, Verb]
 
 

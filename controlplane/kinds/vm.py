@@ -1,6 +1,6 @@
 """Virtual machines: the ask, what it needs of quota, pool and subnet, and the order that a driver gets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -16,6 +16,7 @@ from controlplane.models import Resource
 from controlplane.placement import Need
 from provisioners.contract import MachineSpec, Nic, dump_machine
 from quotas import wire
+from quotas.pipeline import Reply
 
 T = TypeVar("T")
 
@@ -70,19 +71,27 @@ class VmRebuild(BaseModel):
     image: Code | None = None
 
 
-def prepare(session: Session, department: Owner, specs: Sequence[VmSpec]) -> list[Prepared]:
-    """Resolve the codes of all asks with one read a table. Raises RowsRefused."""
-    names = _Names(session, department.id, specs)
-    prepared: list[Prepared] = []
-    problems: list[tuple[int, Refusal]] = []
-    for row, spec in enumerate(specs):
-        try:
-            prepared.append(_prepare_one(names, department, spec))
-        except Refusal as refusal:
-            problems.append((row, refusal))
-    if problems:
-        raise RowsRefused(problems)
-    return prepared
+def prepare(session: Session, department: UUID, specs: Sequence[VmSpec]) -> Callable[[Owner], list[Prepared]]:
+    """Ask for all that the specs name by code, with one read a table; what is returned resolves them.
+
+    The second step raises RowsRefused.
+    """
+    named = _named_by(session, department, specs)
+
+    def resolve(owner: Owner) -> list[Prepared]:
+        names = _Names(named)
+        prepared: list[Prepared] = []
+        problems: list[tuple[int, Refusal]] = []
+        for row, spec in enumerate(specs):
+            try:
+                prepared.append(_prepare_one(names, owner, spec))
+            except Refusal as refusal:
+                problems.append((row, refusal))
+        if problems:
+            raise RowsRefused(problems)
+        return prepared
+
+    return resolve
 
 
 class _System(NamedTuple):
@@ -114,18 +123,23 @@ class _Subnet(NamedTuple):
     dns: list[str]
 
 
-class _Names:
-    """The catalogue entries that a set of asks names, by code. The systems are kept from being closed meanwhile."""
+def _named_by(session: Session, department: UUID, specs: Sequence[VmSpec]) -> Reply:
+    """Ask for the catalogue entries that a set of asks names. The systems are kept from being closed meanwhile."""
+    codes = {
+        "department": department,
+        "systems": wire.rows([*{s.system for s in specs}]),
+        "images": wire.rows([*{s.image for s in specs}]),
+        "flavors": wire.rows([*{s.flavor for s in specs if s.flavor}]),
+        "subnets": wire.rows([*{c for s in specs for c in s.subnets}]),
+    }
+    return wire.run(session, _NAMED, codes)
 
-    def __init__(self, session: Session, department: UUID, specs: Sequence[VmSpec]) -> None:
-        codes = {
-            "department": department,
-            "systems": wire.rows([*{s.system for s in specs}]),
-            "images": wire.rows([*{s.image for s in specs}]),
-            "flavors": wire.rows([*{s.flavor for s in specs if s.flavor}]),
-            "subnets": wire.rows([*{c for s in specs for c in s.subnets}]),
-        }
-        [(systems, images, flavors, subnets)] = wire.run(session, _NAMED, codes)
+
+class _Names:
+    """The catalogue entries that a set of asks names, by code."""
+
+    def __init__(self, named: Reply) -> None:
+        [(systems, images, flavors, subnets)] = named
         self.systems = {code: _System(code, UUID(id_), level) for code, id_, level in systems}
         self.images = {row[0]: _Image(*row) for row in images}
         self.flavors = {row[0]: _Flavor(*row) for row in flavors}

@@ -1,7 +1,8 @@
 """Reads of departments, one of which every ask begins with."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -40,17 +41,23 @@ class Asking(NamedTuple):
     now: datetime
 
 
-def department_asking(session: Session, actor: Actor, ref: str | UUID) -> Asking:
-    """Return the department that an ask is for; nobody closes it before the caller's transaction ends.
+def department_asking(session: Session, actor: Actor, ref: str | UUID) -> Callable[[], Asking]:
+    """Keep the department that an ask is for from being closed before the caller's transaction ends; what is returned
+    gives it, in a second step, so that in a pipeline the caller can send more before it waits.
 
-    Raises Forbidden, NotFound.
+    Raises Forbidden; the second step NotFound.
     """
     authorize(actor, "resource.create")
     by_id = as_uuid(ref)
-    row = wire.run(session, _ASKING_BY_ID if by_id else _ASKING_BY_CODE, {"ref": by_id or ref}).fetchone()
-    if row is None or not actor.sees(row[0]):
-        raise NotFound(noun="department", name=str(ref))
-    return Asking(*row[:-1])
+    reply = wire.run(session, _ASKING_BY_ID if by_id else _ASKING_BY_CODE, {"ref": by_id or ref})
+
+    def found() -> Asking:
+        row = reply.fetchone()
+        if row is None or not actor.sees(row[0]):
+            raise NotFound(noun="department", name=str(ref))
+        return Asking(*row[: len(Asking._fields)])
+
+    return found
 
 
 def departments(session: Session, actor: Actor, listing: Listing) -> Page[Department]:
@@ -79,14 +86,15 @@ _DEPARTMENT_FILTERS: dict[str, Filter] = {
     "site": lambda v: Department.site_id.in_(ids(Site, v)),
 }
 
-# What an ask sends after this are always the same few statements: planning them anew for each value takes longer than
-# carrying them out.
-_ASKING_BY_ID = """
-    SELECT id, code, lineage, now(), set_config('plan_cache_mode', 'force_generic_plan', true)
-    FROM departments WHERE id = %(ref)s AND deleted_at IS NULL FOR KEY SHARE
+# What an ask sends after this are always the same few statements, which look up a few rows by their keys: planning them
+# anew for each value takes longer than carrying them out, and a plan that was made and kept while a table was small, be
+# it for a foreign key, must not read all of it once it has grown.
+_ASKING: LiteralString = """
+    SELECT id, code, lineage, now(), set_config('plan_cache_mode', 'force_generic_plan', true),
+           set_config('enable_seqscan', 'off', true)
+    FROM departments WHERE deleted_at IS NULL AND
 """
 
-_ASKING_BY_CODE = """
-    SELECT id, code, lineage, now(), set_config('plan_cache_mode', 'force_generic_plan', true)
-    FROM departments WHERE code = %(ref)s AND deleted_at IS NULL FOR KEY SHARE
-"""
+_ASKING_BY_ID = _ASKING + " id = %(ref)s FOR KEY SHARE"
+
+_ASKING_BY_CODE = _ASKING + " code = %(ref)s FOR KEY SHARE"

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from psycopg import Error
 from psycopg.errors import UniqueViolation
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
@@ -24,6 +26,7 @@ from controlplane.errors import AlreadyExists, Contended, Invalid, NoPool, Refus
 from controlplane.kinds import KINDS, Kind
 from controlplane.kinds.contract import Placed, Prepared
 from controlplane.lookups import Asking
+from controlplane.lookups.reading import as_uuid
 from controlplane.placement import Candidate, choose_pools
 from quotas import ledger, wire
 from quotas.amounts import QuotaExceeded
@@ -76,9 +79,8 @@ def submit(session: Session, actor: Actor, ask: Ask) -> Submitted:
     if not 1 <= len(ask.items) <= MAX_ITEMS:
         raise Invalid(field="items", reason=f"one ask takes 1 to {MAX_ITEMS} of them, not {len(ask.items)}")
     kind = KINDS[ask.kind]
-    with _refusing(session, kind, ask.items), wire.pipelined(session):
-        department = lookups.department_asking(session, actor, ask.department)
-        items = prepare(session, department, kind, ask.items)
+    with _refusing(session), wire.pipelined(session):
+        department, items = _read(session, actor, kind, ask)
         _refuse_taken_names(session, department, kind, items)
         demanding = [(new_id(), item) for item in items]
         _lock_spread_groups(session, department, items)
@@ -97,35 +99,38 @@ def submit(session: Session, actor: Actor, ask: Ask) -> Submitted:
             claims.taking([(subnet, address, m.id) for m in made for subnet, address in m.addresses.items()]),
             audit.recording(actor, [_said(submitted, m) for m in made]),
             jobs.enqueuing([m.id for m in made], actor.trace),
+            refused=partial(_refused, kind, items),
         )
         return submitted
 
 
 @contextmanager
-def _refusing(session: Session, kind: Kind, items: Sequence[Any]) -> Iterator[None]:
-    """Say what the ledger and the unique names refuse as people know it; the pipeline is over by then."""
+def _refusing(session: Session) -> Iterator[None]:
+    """Say what the ledger refuses as people know it; the pipeline is over by then."""
     try:
         yield
     except QuotaExceeded as error:
         raise with_names(session, error, "department") from error
-    except UniqueViolation as error:
-        if error.diag.constraint_name != "uq_resources_live_name":
-            raise
-        raise AlreadyExists(noun=kind.name, name=_names(items)) from error
 
 
-def _names(items: Sequence[Any]) -> str:
-    return ", ".join(str(item["name"] if isinstance(item, Mapping) else item.name) for item in items[:5])
+def _refused(kind: Kind, items: Sequence[Prepared], error: Error) -> Exception:
+    """Say what the unique names refuse as people know it."""
+    if not isinstance(error, UniqueViolation) or error.diag.constraint_name != "uq_resources_live_name":
+        return error
+    return AlreadyExists(noun=kind.name, name=", ".join(item.name for item in items[:5]))
 
 
-def prepare(
-    session: Session, department: Asking, kind: Kind, items: Sequence[BaseModel | Mapping[str, Any]]
-) -> list[Prepared]:
-    """Parse and resolve the items of an ask. Raises RowsRefused, or the refusal itself where there is one item."""
+def _read(session: Session, actor: Actor, kind: Kind, ask: Ask) -> tuple[Asking, list[Prepared]]:
+    """Return who asks and what for. Raises RowsRefused, or the refusal itself where there is one item."""
+    found = lookups.department_asking(session, actor, ask.department)
+    known = as_uuid(ask.department)
     try:
-        return kind.prepare(session, department, _parse(kind, items))
+        specs = _parse(kind, ask.items)
+        resolve = kind.prepare(session, known or found().id, specs)
+        department = found()
+        return department, resolve(department)
     except RowsRefused as refusal:
-        if len(items) == 1:
+        if len(ask.items) == 1:
             raise refusal.problems[0][1] from None
         raise
 

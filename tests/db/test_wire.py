@@ -1,6 +1,6 @@
 """Statements sent straight to psycopg: what becomes of a session whose connection is lost under it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from uuid import UUID
 
 import psycopg
@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from controlplane.db import Sessions
+from controlplane.db import Sessions, hurried
 from quotas import wire
 
 
@@ -85,3 +85,71 @@ def test_an_error_of_an_earlier_statement_comes_with_the_first_answer_that_is_re
         wire.run(session, "SELECT 1 / 0")
         wire.run(session, "SELECT 1").fetchall()
         pytest.fail("read in spite of the error before it")
+
+
+@pytest.fixture
+def hurry(sessions: Sessions) -> Iterator[Session]:
+    with sessions() as session:
+        wire.run(session, "CREATE TEMP TABLE seen (n int PRIMARY KEY)")
+        session.commit()
+        yield hurried(session)
+
+
+def test_what_nobody_waits_for_is_there_after_the_commit(hurry: Session) -> None:
+    for number in (1, 2):
+        with wire.pipelined(hurry):
+            wire.run(hurry, "INSERT INTO seen VALUES (%(n)s::int)", {"n": number})
+    wire.run(hurry, "INSERT INTO seen VALUES (3)")
+    hurry.commit()
+    assert hurry.execute(text("SELECT n FROM seen ORDER BY n")).all() == [(1,), (2,), (3,)]
+
+
+def test_what_sqlalchemy_asks_is_asked_after_what_nobody_waited_for(hurry: Session) -> None:
+    wire.run(hurry, "INSERT INTO seen VALUES (1)")
+    assert hurry.execute(text("SELECT n FROM seen")).all() == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        Session.commit,
+        lambda session: session.execute(text("SELECT 1")),
+        lambda session: wire.run(session, "SELECT 1").fetchone(),
+    ],
+    ids=["commit", "SQLAlchemy", "an answer"],
+)
+def test_a_refusal_of_what_nobody_waited_for_comes_with_the_next_wait(
+    hurry: Session, notice: Callable[[Session], object]
+) -> None:
+    wire.run(hurry, "INSERT INTO seen VALUES (1)")
+    with wire.pipelined(hurry):
+        wire.write(hurry, wire.Write((("again", "INSERT INTO seen VALUES (1)"),), {}, ("1",)), refused=taken)
+    with pytest.raises(LookupError) as refusal:
+        notice(hurry)
+    assert isinstance(refusal.value.__cause__, psycopg.errors.UniqueViolation)
+    hurry.rollback()
+    assert hurry.execute(text("SELECT n FROM seen")).all() == []
+
+
+def taken(error: psycopg.Error) -> Exception:
+    return LookupError(error.diag.constraint_name)
+
+
+def test_what_nobody_waited_for_is_undone_by_a_rollback(hurry: Session) -> None:
+    wire.run(hurry, "INSERT INTO seen VALUES (1)")
+    hurry.rollback()
+    hurry.commit()
+    assert hurry.execute(text("SELECT n FROM seen")).all() == []
+
+
+def test_a_connection_that_is_lost_under_what_nobody_waited_for_is_told_by_the_commit(
+    url: str, sessions: Sessions
+) -> None:
+    session = hurried(sessions())
+    end_connection(url, session)
+    with pytest.raises(psycopg.OperationalError):
+        wire.run(session, "SELECT 1")
+        session.commit()
+    session.close()
+    with sessions() as another:
+        assert wire.run(another, "SELECT 1").fetchall() == [(1,)]
