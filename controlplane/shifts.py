@@ -24,7 +24,7 @@ from controlplane.db import CONNECT_SECONDS, is_away
 
 FINISH_SECONDS = 20.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
-_TALKERS = ("procrastinate.utils", "procrastinate.worker", "procrastinate.worker.worker", "psycopg.pool")
+_TALKERS = ("asyncio", "procrastinate.utils", "procrastinate.worker", "procrastinate.worker.worker", "psycopg.pool")
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +42,7 @@ class Plan:
 
 def work(plan: Plan) -> None:
     """Work until SIGINT or SIGTERM; jobs that were begun are finished first, for FINISH_SECONDS."""
-    for name in _TALKERS:
-        logging.getLogger(name).addFilter(_is_news)
+    say_absences_once()
     asyncio.run(_work(plan))
 
 
@@ -118,6 +117,12 @@ async def _until(shift: "asyncio.Task[None]", *ends: asyncio.Event) -> None:
         os._exit(1)
     with suppress(asyncio.CancelledError):
         shift.result()
+
+
+def say_absences_once() -> None:
+    """Have libraries keep to themselves that the database is away."""
+    for name in _TALKERS:
+        logging.getLogger(name).addFilter(_is_news)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -1,0 +1,47 @@
+"""What a worker's log says, and does not say, of a database that is away."""
+
+import asyncio
+import gc
+import logging
+from collections.abc import Iterator
+
+import pytest
+from procrastinate.exceptions import ConnectorException
+from psycopg_pool import PoolTimeout
+
+from controlplane.shifts import say_absences_once
+
+
+@pytest.fixture(autouse=True)
+def only_here() -> Iterator[None]:
+    logger = logging.getLogger("asyncio")
+    before = logger.filters[:]
+    say_absences_once()
+    yield
+    logger.filters[:] = before
+
+
+async def nobody_asks_how_it_ended(error: Exception) -> None:
+    async def job() -> None:
+        raise error
+
+    task = asyncio.create_task(job())
+    await asyncio.wait({task})
+    del task
+    gc.collect()
+
+
+def away() -> Exception:
+    error = ConnectorException()
+    error.__cause__ = PoolTimeout("couldn't get a connection")
+    return error
+
+
+def test_a_job_that_ends_while_the_database_is_away_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    asyncio.run(nobody_asks_how_it_ended(away()))
+    assert not caplog.records
+
+
+def test_a_job_that_ends_by_any_other_error_leaves_one(caplog: pytest.LogCaptureFixture) -> None:
+    asyncio.run(nobody_asks_how_it_ended(ValueError("a bug")))
+    assert "a bug" in caplog.text
