@@ -1,6 +1,7 @@
 """The web application: wires sessions, identity, API and console into one Flask app, and serves it."""
 
 import gc
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from controlplane.entrance import Entrance
 from controlplane.secrets import secret_key
 from controlplane.settings import Settings, settings
 from web import api, auth, console, docs, errors, health, intake, transactions
+from web.auth import BrowserSessions
 from web.language import init_app as init_language
 from web.shapes import Problem
 
@@ -47,9 +49,19 @@ def from_environment() -> OpenAPI:
     return app
 
 
+class _App(OpenAPI):
+    """Flask's questions that have one answer here, at every request, are not asked."""
+
+    session_interface = BrowserSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `func`: no view and no hook of ours is a coroutine."""
+        return func
+
+
 def create_app(installation: Installation) -> OpenAPI:
     """Return the app of an installation."""
-    app = OpenAPI(
+    app = _App(
         __name__,
         info=Info(title="Steppe", version="1", description="The control plane of a government cloud centre"),
         security_schemes={"token": {"type": "http", "scheme": "bearer"}},

@@ -8,7 +8,8 @@ token against forged requests. A request with an Authorization header needs none
 
 from typing import cast
 
-from flask import Flask, g, redirect, request, session, url_for
+from flask import Flask, Request, g, redirect, request, session, url_for
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_wtf import CSRFProtect
 from werkzeug.wrappers import Response
 
@@ -41,6 +42,15 @@ PAGE_OF: dict[Step, str] = {
 
 _ASSETS = frozenset({"static", "docs.static"})
 _ALWAYS = OPEN | {"console.sign_out"}
+
+
+class BrowserSessions(SecureCookieSessionInterface):
+    """Flask's signed cookies, for browsers: a request with an Authorization header is a program's, and has none."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if "Authorization" in request.headers:
+            return self.session_class()
+        return super().open_session(app, request)
 
 
 def init_app(app: Flask) -> None:
