@@ -89,7 +89,7 @@ def steppe(url: str, folder: Path, scale: int = 1) -> Iterator[Steppe]:
         with psycopg.connect(url, autocommit=True) as connection:
             # What autovacuum would come round to in a minute: the planner must know the tables.
             connection.execute("VACUUM ANALYZE")
-    environment = {"STEPPE_DATABASE_URL": url, "STEPPE_STATE_DIR": str(folder)}
+    environment = {"STEPPE_DATABASE_URL": url, "STEPPE_STATE_DIR": str(folder), "STEPPE_LOG_FORMAT": "json"}
     with gunicorn(sys.executable, "web.app:from_environment()", environment, folder / "steppe.log") as port:
         yield Steppe(port, tokens, admin)
 
