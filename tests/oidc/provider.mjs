@@ -19,7 +19,12 @@ async function rebuilt() {
     claims: { openid: ['sub', 'amr', 'acr'], profile: ['name', 'preferred_username', 'groups', 'department'] },
     conformIdTokenClaims: settings.inUserinfo,
     cookies: { keys: ['of the tests'] },
-    features: { devInteractions: { enabled: false } },
+    // Its own pages fetch a font from the internet.
+    features: {
+      devInteractions: { enabled: false },
+      rpInitiatedLogout: { logoutSource: (ctx, form) => { ctx.body = page(`${form}<button form="op.logoutForm">Sign out</button>`) } },
+    },
+    renderError: (ctx, out) => { ctx.body = page(`<p>${out.error}</p>`) },
     findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id, ...settings.people[id]?.claims }) }),
     interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
     // The newest key alone: what the older ones signed is not to be checked any more.
@@ -36,8 +41,7 @@ async function interact(provider, request, response) {
   const asked = await provider.interactionDetails(request, response)
   if (request.method === 'GET' && asked.prompt.name === 'login') {
     response.setHeader('Content-Type', 'text/html; charset=utf-8')
-    response.end(`<!doctype html><html lang="en"><title>Identity provider</title><main><h1>Identity provider</h1>
-      <form method="post"><label>User <input name="user" id="user"></label><button>Go on</button></form></main></html>`)
+    response.end(page('<form method="post"><label>User <input name="user" id="user"></label><button>Go on</button></form>'))
     return
   }
   const user = asked.session?.accountId ?? new URLSearchParams(await body(request)).get('user')
@@ -47,6 +51,10 @@ async function interact(provider, request, response) {
   const { amr, acr } = settings.people[user]
   const login = { accountId: user, remember: false, amr, acr }
   await provider.interactionFinished(request, response, { login, consent: { grantId: await grant.save() } })
+}
+
+function page(content) {
+  return `<!doctype html><html lang="en"><title>Identity provider</title><main><h1>Identity provider</h1>${content}</main></html>`
 }
 
 async function body(request) {
