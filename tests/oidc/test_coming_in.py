@@ -231,14 +231,21 @@ def test_steppes_own_second_factor_is_asked_and_no_sign_in_there_gives_more_gues
     )
 
 
-def test_rules_of_passwords_do_not_reach_who_has_none(office: Opens, real: RealProvider) -> None:
-    here = office(real.issuer, oidc_provision=True, password_days=1)
-    real.knows("u-1", "wang", ["eyes"])
-    browser = here.browser()
-    come(browser, real, "u-1")
-    assert browser.get("/").status == 200
-    assert not browser.get("/account").all("//a[@href='/account/password']")
-    assert here.browser().enter("wang", "").status == 401
+def test_rules_of_passwords_do_not_reach_who_comes_without_one(office: Opens, real: RealProvider) -> None:
+    here = office(real.issuer, oidc_provision=True)
+    with transaction(here.http.sessions) as session:
+        _, first = users.create(session, OPERATOR, NewUser("boss", "Boss", "auditor"))
+        users.link(session, OPERATOR, "boss", Identity(here.issuer, subject="u-2"))
+    for subject in ("u-1", "u-2"):
+        real.knows(subject, f"of-{subject}", ["eyes"])
+        browser = here.browser()
+        come(browser, real, subject)
+        assert browser.get("/").status == 200
+        assert len(browser.get("/account").all("//a[@href='/account/password']")) == (subject == "u-2")
+    assert first and here.browser().enter("of-u-1", "").status == 401
+    by_password = here.browser()
+    by_password.enter("boss", first)
+    assert by_password.get("/").location == "/account/password"
 
 
 def test_networks_and_sessions_at_once_are_as_for_others(office: Opens, real: RealProvider) -> None:
@@ -324,7 +331,7 @@ def test_nothing_of_the_session_before_is_left_after_coming_in(office: Opens, re
 def test_coming_in_leads_nowhere_else(office: Opens, real: RealProvider) -> None:
     here = office(real.issuer, oidc_provision=True)
     real.knows("u-1", "wang", ["eyes"])
-    for target in ("//evil.example", "https://evil.example/", "/\\evil.example"):
+    for target in ("//evil.example", "https://evil.example/", "/\\evil.example", "/vms?q=" + "x" * 4000):
         assert come(here.browser(), real, "u-1", target).location == "/"
 
 

@@ -102,6 +102,11 @@ def test_one_that_tells_the_truth_is_believed(here: Office, double: Double) -> N
     assert here.refusals() == []
 
 
+def test_browsers_are_sent_back_to_the_public_address_where_one_is_set(office: Opens, double: Double) -> None:
+    here = office(double.issuer, public_url="https://cloud.example")
+    assert asked(begin(here.browser()))["redirect_uri"] == "https://cloud.example/sign-in/oidc/back"
+
+
 @pytest.mark.parametrize("lie", LIES)
 def test_no_lie_is_believed(double: Double, lie: str) -> None:
     told, seen = LIES[lie]

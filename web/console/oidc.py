@@ -25,6 +25,7 @@ from web.context import arrival, entrance, keep, provider
 from web.context import session as records
 
 _ATTEMPT = "oidc"
+_LONGEST_TARGET = 1000
 
 
 def register(pages: Blueprint) -> None:
@@ -36,7 +37,7 @@ def register(pages: Blueprint) -> None:
 
 def start() -> Redirect | Response:
     """Go to the identity provider"""
-    known, back = _provider(), local(request.args.get("next"))
+    known, back = _provider(), _short(request.args.get("next"))
     try:
         url, attempt = known.begin(_address("console.oidc_back"), arrival().now)
     except Refusal as refusal:
@@ -73,6 +74,11 @@ def leave() -> Redirect:
     if url is None:
         flash(_("The identity provider has no page for that: close the browser."), "bad")
     return redirect(url or start_page)
+
+
+def _short(target: str | None) -> str:
+    """Return where to go on to; the start page for what would not fit into a cookie beside the attempt."""
+    return local(target if len(target or "") <= _LONGEST_TARGET else None)
 
 
 def _enter(known: Provider, who: Vouched, claims: Any) -> Admitted:
