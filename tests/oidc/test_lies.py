@@ -102,8 +102,9 @@ def test_one_that_tells_the_truth_is_believed(here: Office, double: Double) -> N
     assert here.refusals() == []
 
 
-def test_browsers_are_sent_back_to_the_public_address_where_one_is_set(office: Opens, double: Double) -> None:
-    here = office(double.issuer, public_url="https://cloud.example")
+def test_the_button_has_its_label_and_browsers_come_back_to_the_public_address(office: Opens, double: Double) -> None:
+    here = office(double.issuer, public_url="https://cloud.example", oidc_label="政务钉钉")
+    assert here.browser().get("/sign-in").texts("//a[contains(@href, '/sign-in/oidc')]") == ["政务钉钉"]
     assert asked(begin(here.browser()))["redirect_uri"] == "https://cloud.example/sign-in/oidc/back"
 
 
