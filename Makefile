@@ -22,7 +22,7 @@ CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
 help: ## Show what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup: $(STAMPS)/steppe web/static/vendor/manifest.json $(STAMPS)/translations ## Make .venv and everything that Steppe needs to run here
+setup: $(STAMPS)/steppe web/static/vendor/manifest.json $(STAMPS)/translations $(STAMPS)/identity_provider ## Make .venv and everything that Steppe needs to run here
 
 run: setup ## Start Steppe with a model centre (CENTRE=inner-mongolia)
 	$(BIN)/steppe up --centre $(CENTRE)
@@ -86,7 +86,7 @@ LOCK_OPTIONS := --quiet --generate-hashes --universal --python-version 3.11 \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 clean: ## Remove what setup and the tests have made
-	rm -rf $(VENV) web/static/vendor web/assets/node_modules web/translations/*/LC_MESSAGES/*.mo
+	rm -rf $(VENV) web/static/vendor web/assets/node_modules tests/oidc/node_modules web/translations/*/LC_MESSAGES/*.mo
 	rm -rf *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -105,8 +105,12 @@ $(STAMPS)/steppe: setup.cfg pyproject.toml $(STAMPS)/lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-web/static/vendor/manifest.json: $(addprefix web/assets/,fetch.sh vendor.py icons.txt package.json package-lock.json node.lock) | $(BIN)/python
+web/static/vendor/manifest.json: $(addprefix web/assets/,fetch.sh with_npm.sh vendor.py icons.txt package.json package-lock.json node.lock) | $(BIN)/python
 	web/assets/fetch.sh $(BIN)/python $(VENV)/node
+
+$(STAMPS)/identity_provider: $(addprefix tests/oidc/,package.json package-lock.json) web/static/vendor/manifest.json
+	cd tests/oidc && ../../web/assets/with_npm.sh ../../$(BIN)/python ../../$(VENV)/node npm ci --no-progress --loglevel=error
+	@touch $@
 
 $(STAMPS)/translations: $(CATALOGUES) $(STAMPS)/lock
 	$(BABEL) compile -d web/translations

@@ -13,10 +13,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from controlplane.actor import Actor
+from controlplane.actor import Actor, Role
+from controlplane.conflicts import refusing_duplicates
 from controlplane.entrance import Entrance, Rules
-from controlplane.errors import Forbidden, LastOfItsRole, NotFound, OwnAccount
-from controlplane.models import ApiToken, SignIn, SignInTry, User
+from controlplane.errors import AlreadyExists, Forbidden, LastOfItsRole, NotFound, OwnAccount
+from controlplane.models import ApiToken, Department, SignIn, SignInTry, User
 from controlplane.models.identity import EndReason
 from controlplane.paging import Listing, Order, Page, paginate
 from controlplane.policy import allows, authorize
@@ -28,6 +29,16 @@ class Locked:
 
     known: Sequence[tuple[UUID, str, datetime]]
     others: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Somebody at an identity provider: by what the provider knows him for good, or by a user name, which is good for
+    his first sign-in alone. Just one of the two."""
+
+    issuer: str
+    subject: str | None = None
+    login: str | None = None
 
 
 def user_for(session: Session, actor: Actor, ref: str | UUID, action: str = "user.read") -> User:
@@ -83,6 +94,53 @@ def keep_last(session: Session, user: User) -> None:
         )
         if not session.scalar(active):
             raise LastOfItsRole(name=user.username)
+
+
+def add(session: Session, user: User) -> None:
+    """Write a new account. Raises AlreadyExists for a user name that somebody has."""
+    if session.scalar(select(User.id).where(User.username == user.username)):
+        raise AlreadyExists(noun="user", name=user.username)
+    session.add(user)
+    with refusing_duplicates("user", user.username):
+        session.flush()
+
+
+def regrade(session: Session, user: User, role: Role, department: Department | None, now: datetime) -> int:
+    """Give an account a role, for department roles in a department, and end its sessions; return how many.
+
+    Raises LastOfItsRole.
+    """
+    if role != "security_admin":
+        keep_last(session, user)
+    user.role, user.department = role, department
+    user.department_id = department.id if department else None
+    return end_sign_ins(session, user.id, "changed", now)
+
+
+def holder(session: Session, identity: Identity) -> User | None:
+    """Return the account that an identity comes in under, locked until the end of the transaction."""
+    column = User.identity_subject if identity.subject else User.identity_login
+    statement = select(User).where(
+        User.identity_issuer == identity.issuer, column == (identity.subject or identity.login)
+    )
+    return session.scalar(statement.with_for_update().execution_options(populate_existing=True))
+
+
+def tie(session: Session, user: User, identity: Identity | None) -> None:
+    """Let an identity come in under an account, or with None nobody any more. One that has left gives its own up.
+
+    Raises AlreadyExists where the identity comes in under another account.
+    """
+    other = holder(session, identity) if identity else None
+    if other is not None and other.id != user.id:
+        if other.disabled_reason != "left":
+            raise AlreadyExists(noun="identity", name=str(identity.subject or identity.login) if identity else "")
+        tie(session, other, None)
+    user.identity_issuer = identity.issuer if identity else None
+    user.identity_subject = identity.subject if identity else None
+    user.identity_login = identity.login if identity else None
+    user.version += 1
+    session.flush()
 
 
 def end_sign_ins(session: Session, user: UUID, why: EndReason, now: datetime, but: UUID | None = None) -> int:

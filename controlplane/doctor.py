@@ -11,7 +11,12 @@ from sqlalchemy.orm import Session
 
 from controlplane import lifecycle, schema
 from controlplane.bootstrap import Installation
-from controlplane.models import Drift, Pool, PoolCheck, Resource
+from controlplane.entrance import Places
+from controlplane.errors import Refusal
+from controlplane.models import Department, Drift, Pool, PoolCheck, Resource
+from controlplane.oidc.configuration import Misconfigured, configuration
+from controlplane.oidc.provider import Provider
+from controlplane.settings import Settings
 from quotas.verify import verify
 
 Verdict = Literal["good", "warning", "bad"]
@@ -48,6 +53,8 @@ def examine(installation: Installation) -> Iterator[Finding]:
         for name, check in _CHECKS.items():
             verdict, found, advice = check(session)
             yield Finding(name, verdict, found, advice)
+        departments = set(session.scalars(select(Department.code).where(Department.deleted_at.is_(None))))
+    yield Finding("identity provider", *_identity_provider(installation.settings, departments))
 
 
 _Answer = tuple[Verdict, str, str]
@@ -132,6 +139,25 @@ def _ledger(session: Session) -> _Answer:
             "`steppe ledger verify` names all of them",
         )
     return "good", "every balance is the sum of its postings", ""
+
+
+def _identity_provider(settings: Settings, departments: set[str]) -> _Answer:
+    try:
+        known = configuration(settings)
+    except Misconfigured as error:
+        return "bad", str(error), "set what is named (`steppe settings`) and start the web server again"
+    if known is None:
+        return "good", "none is set up", ""
+    wrong = {grant.department for grant in known.grants.values()} - departments - {None}
+    if wrong:
+        shown = ", ".join(sorted(filter(None, wrong)))
+        return "warning", f"STEPPE_OIDC_ROLES names departments that there are not: {shown}", "correct their codes"
+    try:
+        Provider(known, Places(1)).look()
+    except Refusal as refusal:
+        reason = refusal.__cause__ or refusal
+        return "warning", f"{known.issuer}: {reason}", "mend it, or the way there; passwords go on meanwhile"
+    return "good", f"{known.issuer} answers", ""
 
 
 _CHECKS: dict[str, Callable[[Session], _Answer]] = {

@@ -90,7 +90,11 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What an account still has to do before it may do anything else. `proved`: the second factor was shown."""
+    """What an account still has to do before it may do anything else. `proved`: the second factor was shown.
+
+    `by_provider`: it came through an identity provider, so with no password that could be too old; `vouched`: and
+    showed a second factor there.
+    """
 
     role: str
     service: bool
@@ -98,6 +102,8 @@ class Standing:
     proved: bool
     must_change: bool
     password_changed_at: datetime | None
+    by_provider: bool = False
+    vouched: bool = False
 
     def step(self, rules: Rules, now: datetime) -> Step | None:
         """Return what comes first, None where all is done."""
@@ -105,8 +111,10 @@ class Standing:
             return None
         if self.enrolled and not self.proved:
             return "second_factor"
-        if not self.enrolled and self.role in ADMINISTRATORS:
+        if not self.enrolled and not self.vouched and self.role in ADMINISTRATORS:
             return "enrol"
+        if self.by_provider:
+            return None
         changed = self.password_changed_at
         old = changed is not None and bool(rules.password_age) and changed + rules.password_age <= now
         return "password" if self.must_change or old else None

@@ -66,6 +66,41 @@ class Settings(BaseSettings):
     unused_days: int = Field(90, ge=0, le=3650, description="an account that nobody uses is disabled; 0: never")
     token_days: int = Field(365, ge=1, le=3650, description="longest life of an API token")
     secure_cookies: bool = Field(False, description="cookies over HTTPS only: set it wherever TLS stands before Steppe")
+    public_url: str | None = Field(
+        None,
+        pattern="^https?://[^/ ]+$",
+        description="where browsers reach Steppe, like https://cloud.example; empty: as each browser asks",
+    )
+    oidc_issuer: str | None = Field(None, description="identity provider to sign in with (OpenID Connect): its issuer")
+    oidc_client_id: str | None = Field(None, description="what the identity provider knows Steppe by")
+    oidc_client_secret: str | None = Field(None, description="Steppe's secret at the identity provider")
+    oidc_client_secret_file: Path | None = Field(None, description="file that holds that secret, in its place")
+    oidc_scopes: str = Field("openid profile", description="scopes to ask the identity provider for")
+    oidc_user_claim: str = Field("preferred_username", description="claim with the user name")
+    oidc_name_claim: str = Field("name", description="claim with the name of the person")
+    oidc_roles_claim: str = Field(
+        "groups", description="claim with groups or roles; dots lead into objects, like realm_access.roles"
+    )
+    oidc_roles: str = Field(
+        "",
+        description="which value of that claim gives which role: VALUE=ROLE or VALUE=ROLE@DEPARTMENT, separated by"
+        " semicolons",
+    )
+    oidc_department_claim: str | None = Field(
+        None, description="claim with the code of the department, for department roles that are given without one"
+    )
+    oidc_mfa: str = Field(
+        "",
+        description="values of amr or acr that stand for a second factor, separated by commas; empty: Steppe asks for"
+        " its own",
+    )
+    oidc_provision: bool = Field(
+        False, description="make an account for whoever comes with a role; otherwise it is prepared before"
+    )
+    oidc_label: str = Field("", description="what the button says on the sign-in page; empty: single sign-on")
+    oidc_ca_file: Path | None = Field(
+        None, description="certificates of the authorities that the identity provider's is checked against (PEM)"
+    )
     centre_name: str = Field("内蒙古自治区电子政务外网云中心", description="name of the centre, as pages show it")
     time_zone: str = Field("Asia/Shanghai", description="zone of the site: times on pages are shown in it")
     log_format: str = Field(

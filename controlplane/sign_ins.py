@@ -34,6 +34,21 @@ class Admitted:
     secret: str
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How somebody came: with a password, or through the identity provider `issuer`, where a second factor may have
+    been shown too (`proved`)."""
+
+    issuer: str | None = None
+    proved: bool = False
+
+    def said(self) -> dict[str, Any]:
+        """Return how the trail says it."""
+        if self.issuer is None:
+            return {"with": "password"}
+        return {"with": "oidc", "issuer": self.issuer, **({"second_factor": "oidc"} if self.proved else {})}
+
+
 def count(session: Session, entrance: Entrance, name: str, now: datetime) -> None:
     """Count one try under a name. To be committed before it is judged. Raises SignInLocked."""
     rules = entrance.rules
@@ -52,7 +67,7 @@ def forgive(session: Session, entrance: Entrance, name: str, *, all_of_them: boo
     wire.run(session, _FORGOTTEN if all_of_them else _ONE_FORGOTTEN, params)
 
 
-def begin(session: Session, user: User, arrival: Arrival) -> Admitted:
+def begin(session: Session, user: User, arrival: Arrival, issuer: str | None) -> Admitted:
     """Open a session that may do nothing yet."""
     secret = secrets.token_urlsafe(32)
     opened = SignIn(
@@ -63,10 +78,22 @@ def begin(session: Session, user: User, arrival: Arrival) -> Admitted:
         last_seen_at=arrival.now,
         address=arrival.address,
         agent=(arrival.agent or "")[:_LONGEST_AGENT] or None,
+        issuer=issuer,
     )
     session.add(opened)
     session.flush()
     return Admitted(opened.id, secret)
+
+
+def admit(session: Session, entrance: Entrance, user: User, arrival: Arrival, way: Way) -> Admitted:
+    """Open a session for somebody who has shown who he is; without a second factor to show to us it is complete."""
+    admitted = begin(session, user, arrival, way.issuer)
+    opened = session.get_one(SignIn, admitted.id)
+    if way.proved:
+        opened.second_factor_at, opened.provider_factor = arrival.now, True
+    if way.proved or user.totp_enrolled_at is None:
+        complete(session, entrance, opened, arrival, way.said())
+    return admitted
 
 
 def complete(session: Session, entrance: Entrance, sign_in: SignIn, arrival: Arrival, details: dict[str, Any]) -> None:
@@ -110,11 +137,13 @@ def said(session: Session, user: User, arrival: Arrival, details: dict[str, Any]
     audit.record(session, actor, [act])
 
 
-def said_unknown(session: Session, entrance: Entrance, name: str, arrival: Arrival) -> None:
+def said_unknown(
+    session: Session, entrance: Entrance, name: str, arrival: Arrival, details: dict[str, Any] | None = None
+) -> None:
     """Put into the trail that somebody tried a name that nobody has. It may be a password: only its keyed hash is
     said."""
     hidden = entrance.keys.hidden(name)
-    details = {"address": arrival.address, "with": "password"}
+    details = {"address": arrival.address, **(details or {"with": "password"})}
     act = audit.Act("user.sign_in", "user", UUID(bytes=hidden[:16]), f"?{hidden.hex()[:16]}", None, details, "failure")
     audit.record(session, nobody(arrival), [act])
 

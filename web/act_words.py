@@ -86,6 +86,8 @@ def _of_accounts() -> dict[str, str]:
         "user.enrol_second_factor": _("Second factor set up"),
         "user.renew_recovery_codes": _("Recovery codes renewed"),
         "user.give_up_second_factor": _("Second factor given up"),
+        "user.link": _("Identity linked"),
+        "user.unlink": _("Identity unlinked"),
         "user.reseal": _("Second factors sealed anew"),
         "user.sign_in": _("Sign-in"),
         "user.sign_out": _("Sign-out"),

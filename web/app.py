@@ -16,7 +16,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from controlplane import bootstrap, doctor
 from controlplane.bootstrap import Installation
 from controlplane.db import APP_ROLE, make_engine, make_sessions
-from controlplane.entrance import Entrance
+from controlplane.entrance import Entrance, Places
+from controlplane.oidc.configuration import Misconfigured, configuration
+from controlplane.oidc.provider import Provider
 from controlplane.secrets import secret_key
 from controlplane.settings import Settings, settings
 from web import api, auth, console, docs, errors, health, intake, transactions
@@ -42,7 +44,10 @@ def from_environment() -> OpenAPI:
     if config.database_url is None:
         raise SystemExit("STEPPE_DATABASE_URL is not set: start the web server by `steppe serve` or `steppe up`")
     engine = make_engine(config.database_url, role=APP_ROLE, pool_size=config.web_threads)
-    app = create_app(Installation(config, config.database_url, engine, make_sessions(engine)))
+    try:
+        app = create_app(Installation(config, config.database_url, engine, make_sessions(engine)))
+    except Misconfigured as error:
+        raise SystemExit(f"The identity provider is set up wrongly: {error}") from error
     # What start-up made stays for good: the collector need not go through it again, nor look up at every few requests.
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
@@ -60,7 +65,7 @@ class _App(OpenAPI):
 
 
 def create_app(installation: Installation) -> OpenAPI:
-    """Return the app of an installation."""
+    """Return the app of an installation. Raises Misconfigured."""
     app = _App(
         __name__,
         info=Info(title="Steppe", version="1", description="The control plane of a government cloud centre"),
@@ -102,11 +107,18 @@ def _configure(app: Flask, config: Settings) -> None:
         BABEL_DEFAULT_TIMEZONE=config.time_zone,
         CENTRE_NAME=config.centre_name,
         ENTRANCE=Entrance.of(config),
+        PROVIDER=_provider(config),
+        PUBLIC_URL=config.public_url,
         CONSOLE_URL=config.console_url,
         CONSOLE_PORT=config.console_address[1],
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
+
+
+def _provider(config: Settings) -> Provider | None:
+    known = configuration(config)
+    return Provider(known, Places(config.web_threads)) if known else None
 
 
 def _trace(app: Flask) -> None:

@@ -8,9 +8,11 @@ from uuid import UUID
 
 from flask import current_app, g, request
 
+from controlplane.accounts import Identity
 from controlplane.actor import Actor
 from controlplane.entrance import Arrival, Entrance
 from controlplane.errors import Invalid
+from controlplane.oidc.provider import Provider
 
 _ETAG = "v"
 _LONGEST_VERSION = 18
@@ -24,6 +26,21 @@ def session() -> Any:
 def entrance() -> Entrance:
     """Return the rules, keys and places of this process."""
     return cast(Entrance, current_app.config["ENTRANCE"])
+
+
+def provider() -> Provider | None:
+    """Return the identity provider that people may come through, None where none is set up."""
+    return cast(Provider | None, current_app.config["PROVIDER"])
+
+
+def identity_of(subject: str | None, login: str | None) -> Identity:
+    """Return somebody at the identity provider, named by just one of the two. Raises Invalid."""
+    known = provider()
+    if known is None:
+        raise Invalid(field="identity", reason="no identity provider is set up")
+    if bool(subject) == bool(login):
+        raise Invalid(field="identity", reason="say one of subject and login")
+    return Identity(known.configuration.issuer, subject or None, login or None)
 
 
 def arrival() -> Arrival:

@@ -177,11 +177,19 @@ def user(u: Record) -> dict[str, Any]:
         **_recorded(u),
         **_fields(u, "username", "name", "role", "service", "networks", "must_change_password", "disabled_reason"),
         "department": u.department.code if u.department else None,
+        "identity": identity(u),
         "second_factor": u.totp_enrolled_at is not None,
         "password_changed_at": stamp(u.password_changed_at),
         "last_sign_in_at": stamp(u.last_sign_in_at),
         "disabled_at": stamp(u.disabled_at),
     }
+
+
+def identity(u: Record) -> dict[str, str | None] | None:
+    """Who comes in under an account through an identity provider."""
+    if u.identity_issuer is None:
+        return None
+    return {"issuer": u.identity_issuer, "subject": u.identity_subject, "login": u.identity_login}
 
 
 def sign_in(s: Record) -> dict[str, Any]:

@@ -315,6 +315,16 @@ class UserBody(Strict):
     role: Role
     department: Code | None = Field(None, description="of roles of departments alone")
     service: bool = Field(False, description="of a program: no password, no sign-in, tokens alone")
+    login: Text | None = Field(
+        None, description="user name at the identity provider: the account has no password, its owner comes in there"
+    )
+
+
+class IdentityBody(Strict):
+    """Who comes in under an account through the identity provider: just one of the two."""
+
+    subject: Text | None = Field(None, description="what the provider knows somebody for good by (`sub`)")
+    login: Text | None = Field(None, description="the user name there; it is asked at the first sign-in alone")
 
 
 class UserChange(Change):

@@ -1,5 +1,6 @@
 """Words and units of what the record names by code."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from web.language import language
 
 GIB = 1024
 _MANY = 10_000
+_ROLE = re.compile(r"[a-z]+_[a-z]+|operator|auditor")
 DRIFT_OUTCOMES = ("repaired", "accepted", "adopted", "removed", "vanished")
 _LARGER = {"MiB": "GiB", "GiB": "TiB"}
 
@@ -223,6 +225,7 @@ def in_words(values: Mapping[str, Any]) -> dict[str, Any]:
         "user": _("user"),
         "token": _("token"),
         "session": _("session"),
+        "identity": _("identity"),
     }
     said = dict(values)
     if "noun" in said:
@@ -237,4 +240,6 @@ def in_words(values: Mapping[str, Any]) -> dict[str, Any]:
         said["verb"] = verb_word(said["verb"])
     if "role" in said:
         said["role"] = role_word(said["role"])
+    if "roles" in said:
+        said["roles"] = _ROLE.sub(lambda role: role_word(role[0]), said["roles"])
     return said

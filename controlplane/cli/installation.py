@@ -10,6 +10,7 @@ from controlplane.cli.output import EXIT_TROUBLE, as_json, opened, show_rows
 from controlplane.doctor import examine
 from controlplane.settings import Settings, settings
 
+_SECRET = {"secret_key", "sealing_keys", "database_url", "oidc_client_secret"}
 _SIGNS = {"good": "ok", "warning": "look", "bad": "BAD"}
 
 
@@ -33,7 +34,7 @@ def settings_table(as_json: bool) -> None:
     rows = [
         {
             "variable": f"STEPPE_{name.upper()}",
-            "value": "(set)" if name in {"secret_key", "database_url"} and current[name] else current[name],
+            "value": "(set)" if name in _SECRET and current[name] else current[name],
             "meaning": field.description,
         }
         for name, field in Settings.model_fields.items()

@@ -17,6 +17,7 @@ from controlplane import worker as work
 from controlplane.bootstrap import Installation
 from controlplane.centre.data_files import models
 from controlplane.centre.loader import is_loaded
+from controlplane.cli.identity_provider import identity_provider
 from controlplane.cli.listening import refuse_taken, until_served
 from controlplane.cli.output import opened, operator
 from controlplane.cli.progress import load_with_progress, wait_with_progress
@@ -48,6 +49,7 @@ def up(name: str | None) -> None:
 def run(config: Settings, children: Children, name: str | None = None) -> None:
     """Run an installation of these children until a signal ends it. `name` is a model centre to load first."""
     started = time.monotonic()
+    identity_provider(config)
     refuse_taken(config.listen)
     try:
         with (
@@ -68,6 +70,7 @@ def run(config: Settings, children: Children, name: str | None = None) -> None:
 def serve() -> None:
     """Start the web server with its console proxy, and nothing else."""
     config = settings()
+    identity_provider(config)
     with (
         suppress(KeyboardInterrupt),
         bootstrap.database(config) as url,

@@ -6,7 +6,9 @@ import click
 from sqlalchemy.orm import Session
 
 from controlplane import accounts
+from controlplane.accounts import Identity
 from controlplane.actor import Role
+from controlplane.cli.identity_provider import identity_provider
 from controlplane.cli.output import as_json, operator, show_one, show_rows, with_session
 from controlplane.entrance import Entrance
 from controlplane.paging import MAX_LIMIT, Listing
@@ -41,11 +43,13 @@ def bootstrap(session: Session, as_json: bool) -> None:
 @click.option("--role", type=click.Choice(get_args(Role)), required=True)
 @click.option("--department", help="Code of the department, for department roles.")
 @click.option("--service", is_flag=True, help="Of a program: no password and no sign-in, tokens alone.")
+@click.option("--login", help="User name at the identity provider: comes in there, and has no password here.")
 @as_json
 @with_session
-def create(session: Session, as_json: bool, **values: object) -> None:
+def create(session: Session, as_json: bool, login: str | None, **values: object) -> None:
     """Create an account and print the first password of a person: it is shown this once."""
-    made, password = users.create(session, operator(), NewUser(**values))  # type: ignore[arg-type]
+    identity = Identity(_issuer(), login=login) if login else None
+    made, password = users.create(session, operator(), NewUser(**values, identity=identity))  # type: ignore[arg-type]
     show_one({"username": made.username, "role": made.role, "password": password}, as_json=as_json)
 
 
@@ -121,7 +125,36 @@ def reset_second_factor(session: Session, username: str) -> None:
 
 
 @user.command()
+@click.argument("username")
+@click.option("--subject", help="What the provider knows somebody for good by (sub).")
+@click.option("--login", help="User name at the provider; it is asked at the first sign-in alone.")
+@with_session
+def link(session: Session, username: str, subject: str | None, login: str | None) -> None:
+    """Let somebody come in under an account through the identity provider; its sessions end."""
+    if bool(subject) == bool(login):
+        raise click.UsageError("say one of --subject and --login")
+    users.link(session, operator(), username, Identity(_issuer(), subject or None, login or None))
+    click.echo("linked")
+
+
+@user.command()
+@click.argument("username")
+@with_session
+def unlink(session: Session, username: str) -> None:
+    """Let nobody come in under an account through the identity provider any more; its sessions end."""
+    users.unlink(session, operator(), username)
+    click.echo("unlinked")
+
+
+@user.command()
 @with_session
 def reseal(session: Session) -> None:
     """Seal all second factors with the newest of STEPPE_SEALING_KEYS, so that the older keys can be dropped."""
     click.echo(f"sealed {second_factor.reseal(session, operator(), Entrance.of(settings()))}")
+
+
+def _issuer() -> str:
+    known = identity_provider(settings())
+    if known is None:
+        raise click.ClickException("No identity provider is set up: see STEPPE_OIDC_ISSUER in `steppe settings`.")
+    return known.issuer

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -19,6 +19,8 @@ EndReason = Literal["signed_out", "ended", "superseded", "changed", "disabled", 
 _ROLE_KNOWN = f"role IN ({', '.join(repr(r) for r in ROLES)})"
 _DEPARTMENT_FITS = f"(department_id IS NOT NULL) = (role IN ({', '.join(repr(r) for r in sorted(OF_DEPARTMENTS))}))"
 
+_ONE_IDENTITY = "num_nonnulls(identity_subject, identity_login) = num_nonnulls(identity_issuer)"
+
 
 class User(Recorded, Base):
     """An account: of a person who signs in at the console, or of a program (`service`), which has tokens alone.
@@ -26,6 +28,9 @@ class User(Recorded, Base):
     One role, so nobody combines two. Passwords are kept as argon2id hashes, the newest of the previous ones first; the
     second factor's secret is sealed with the installation's key, recovery codes are SHA-256 of random bits, in hex.
     `last_active_at` is when the account last came in, or was last let in again.
+
+    Whoever comes through an identity provider is known there by `identity_subject`; or, where an administrator prepared
+    the account, by the user name `identity_login` until he comes for the first time.
     """
 
     __tablename__ = "users"
@@ -35,6 +40,10 @@ class User(Recorded, Base):
         CheckConstraint("NOT service OR (password_hash IS NULL AND totp_secret IS NULL)", name="service_has_tokens"),
         CheckConstraint("(disabled_at IS NULL) = (disabled_reason IS NULL)", name="disabled_for_a_reason"),
         CheckConstraint("totp_enrolled_at IS NULL OR totp_secret IS NOT NULL", name="enrolled_has_a_secret"),
+        CheckConstraint(_ONE_IDENTITY, name="one_identity"),
+        CheckConstraint("NOT service OR identity_issuer IS NULL", name="service_has_no_identity"),
+        UniqueConstraint("identity_issuer", "identity_subject"),
+        UniqueConstraint("identity_issuer", "identity_login"),
         Index(None, "role", postgresql_where=text("disabled_at IS NULL")),
     )
 
@@ -52,6 +61,9 @@ class User(Recorded, Base):
     totp_last_counter: Mapped[int | None] = mapped_column(BigInteger)
     recovery_hashes: Mapped[list[str]] = mapped_column(default=list)
     networks: Mapped[list[str]] = mapped_column(default=list)
+    identity_issuer: Mapped[str | None]
+    identity_subject: Mapped[str | None]
+    identity_login: Mapped[str | None]
     last_sign_in_at: Mapped[datetime | None]
     last_active_at: Mapped[datetime] = mapped_column(server_default=func.now())
     disabled_at: Mapped[datetime | None]
@@ -63,7 +75,8 @@ class User(Recorded, Base):
 class SignIn(Recorded, Base):
     """A session at the console. Of the random value in the browser's cookie only the SHA-256 is kept.
 
-    `completed_at` is when password and second factor, where there is one, were both shown.
+    `completed_at` is when password and second factor, where there is one, were both shown. `issuer` is the identity
+    provider that somebody came through in place of a password; `provider_factor`: the second factor was shown there.
     """
 
     __tablename__ = "sign_ins"
@@ -76,6 +89,8 @@ class SignIn(Recorded, Base):
     agent: Mapped[str | None]
     completed_at: Mapped[datetime | None]
     second_factor_at: Mapped[datetime | None]
+    issuer: Mapped[str | None]
+    provider_factor: Mapped[bool] = mapped_column(default=False)
     ended_at: Mapped[datetime | None]
     end_reason: Mapped[EndReason | None] = mapped_column()
 

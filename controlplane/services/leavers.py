@@ -47,7 +47,8 @@ def enable(session: Session, actor: Actor, ref: str | UUID, now: datetime | None
 def remove_leaver(session: Session, actor: Actor, ref: str | UUID, now: datetime | None = None) -> User:
     """Take everything from somebody who leaves, for good: sessions, tokens, password and second factor.
 
-    The account itself stays: the trail speaks of it. Raises NotFound, Forbidden, OwnAccount, LastOfItsRole.
+    The account itself stays: the trail speaks of it, and who comes back through the identity provider is known by it as
+    somebody who left. Raises NotFound, Forbidden, OwnAccount, LastOfItsRole.
     """
     user = accounts.managed(session, actor, ref)
     if user.disabled_reason == "left":

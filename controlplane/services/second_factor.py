@@ -17,7 +17,7 @@ from controlplane.entrance import Arrival, Entrance
 from controlplane.errors import NotNow, WrongCode
 from controlplane.models import SignIn, User
 from controlplane.policy import authorize
-from controlplane.sign_ins import Admitted
+from controlplane.sign_ins import Admitted, Way
 
 RECOVERY_CODES = 10
 _STEP_SECONDS = 30
@@ -45,7 +45,8 @@ def prove(session: Session, entrance: Entrance, sign_in: UUID, code: str, arriva
         sign_ins.said(session, user, arrival, {"with": how}, failed=True)
         return None
     opened.second_factor_at = arrival.now
-    sign_ins.complete(session, entrance, opened, arrival, {"with": how})
+    came = Way(opened.issuer).said() if opened.issuer else {}
+    sign_ins.complete(session, entrance, opened, arrival, {**came, "with": how})
     return sign_ins.rotate(session, opened)
 
 

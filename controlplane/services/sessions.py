@@ -90,13 +90,14 @@ def end(session: Session, actor: Actor, ref: UUID, now: datetime) -> None:
         _record(session, actor, found, "end_session")
 
 
-def leave(session: Session, actor: Actor, sign_in: UUID, now: datetime) -> None:
-    """Sign out: end the session that asks."""
+def leave(session: Session, actor: Actor, sign_in: UUID, now: datetime) -> str | None:
+    """Sign out: end the session that asks; return the identity provider that it was opened through, if any."""
     found = session.get_one(SignIn, sign_in)
     if found.ended_at is None:
         found.ended_at, found.end_reason = now, "signed_out"
         session.flush()
         _record(session, actor, found, "sign_out")
+    return found.issuer
 
 
 def _going_on(session: Session, rules: Rules, now: datetime, user: UUID | None) -> Sequence[SignIn]:
@@ -119,19 +120,20 @@ def _signed_in(row: Sequence[Any] | None, rules: Rules, arrival: Arrival) -> Sig
     over = created + rules.longest <= arrival.now or seen + rules.idle <= arrival.now
     if over or (completed is None and created + UNPROVED <= arrival.now):
         return None
-    enrolled, must_change, changed_at = standing
-    step = Standing(role, False, enrolled, proved, must_change, changed_at).step(rules, arrival.now)
+    step = Standing(role, False, proved=proved, **dict(zip(_STANDING, standing, strict=True))).step(rules, arrival.now)
     actor = Actor(
         user, name, "user", role, department, frozenset(scope) if department else None, arrival.trace, None, user
     )
     return SignedIn(cast(UUID, id_), actor, step)
 
 
+_STANDING = ("enrolled", "must_change", "password_changed_at", "by_provider", "vouched")
 _COLUMNS = """
     SELECT s.id, s.created_at, s.last_seen_at, s.completed_at, s.second_factor_at IS NOT NULL,
            u.id, u.name, u.role, u.department_id,
            ARRAY(SELECT d.id FROM departments d WHERE d.lineage @> ARRAY[u.department_id]),
-           u.networks, u.totp_enrolled_at IS NOT NULL, u.must_change_password, u.password_changed_at
+           u.networks, u.totp_enrolled_at IS NOT NULL, u.must_change_password, u.password_changed_at,
+           s.issuer IS NOT NULL, s.provider_factor
     FROM sign_ins s JOIN users u ON u.id = s.user_id
     WHERE s.ended_at IS NULL AND u.disabled_at IS NULL AND NOT u.service
 """

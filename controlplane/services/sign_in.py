@@ -9,7 +9,7 @@ from controlplane import passwords, sign_ins
 from controlplane.entrance import Arrival, Entrance, check_network
 from controlplane.errors import WrongNetwork
 from controlplane.models import SignIn, SignInTry, User
-from controlplane.sign_ins import Admitted
+from controlplane.sign_ins import Admitted, Way
 
 _TRIES_KEPT = timedelta(days=1)
 _SIGN_INS_KEPT = timedelta(days=180)
@@ -41,12 +41,9 @@ def enter(session: Session, entrance: Entrance, name: str, password: str, arriva
     except WrongNetwork:
         sign_ins.said(session, user, arrival, {"with": "password", "refused": "network"}, failed=True)
         raise
-    admitted = sign_ins.begin(session, user, arrival)
-    if user.totp_enrolled_at is None:
-        sign_ins.complete(session, entrance, session.get_one(SignIn, admitted.id), arrival, {"with": "password"})
-    else:
+    if user.totp_enrolled_at is not None:
         sign_ins.forgive(session, entrance, name, all_of_them=False)
-    return admitted
+    return sign_ins.admit(session, entrance, user, arrival, Way())
 
 
 def forget_old(session: Session, now: datetime) -> None:

@@ -11,26 +11,29 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from controlplane import accounts, audit, lookups, passwords
+from controlplane.accounts import Identity
 from controlplane.actor import Actor, Role
-from controlplane.conflicts import refusing_duplicates
 from controlplane.db import new_id
 from controlplane.entrance import Entrance
-from controlplane.errors import AdministratorsExist, AlreadyExists, Forbidden, Invalid, Stale
+from controlplane.errors import AdministratorsExist, Forbidden, HasLeft, Invalid, Stale
 from controlplane.models import Department, SignInTry, User
 from controlplane.policy import ADMINISTRATORS, OF_DEPARTMENTS, allows, authorize
 
 MOST_NETWORKS = 20
+_PROGRAM = "a program's account comes in with tokens alone"
 
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """An account to be. `department` is a code, for department roles alone; `service`: of a program, not a person."""
+    """An account to be. `department` is a code, for department roles alone; `service`: of a program, not a person;
+    `identity`: who comes in under it through an identity provider, so that it has no password."""
 
     username: str
     name: str
     role: Role
     department: str | None = None
     service: bool = False
+    identity: Identity | None = None
 
 
 FIRST = (
@@ -44,14 +47,15 @@ FIRST = (
 def create(session: Session, actor: Actor, new: NewUser) -> tuple[User, str | None]:
     """Create an account and return it with its first password: random, kept only as a hash, good until it is changed.
 
-    A program's account has none. Raises Forbidden, AlreadyExists, Invalid, NotFound for the department.
+    A program's account has none, nor has one that somebody comes to through an identity provider.
+    Raises Forbidden, AlreadyExists, Invalid, NotFound for the department.
     """
     authorize(actor, "user.write")
-    _may_grant(actor, new.role)
+    _may_grant(actor, None if new.identity else new.role)
     department = _department(session, actor, new.role, new.department)
-    if session.scalar(select(User.id).where(User.username == new.username)):
-        raise AlreadyExists(noun="user", name=new.username)
-    password = None if new.service else passwords.one_time()
+    if new.service and new.identity:
+        raise Invalid(field="login", reason=_PROGRAM)
+    password = None if new.service or new.identity else passwords.one_time()
     user = User(
         id=new_id(),
         username=new.username,
@@ -61,13 +65,14 @@ def create(session: Session, actor: Actor, new: NewUser) -> tuple[User, str | No
         service=new.service,
         password_hash=passwords.hashed(password) if password else None,
         password_changed_at=datetime.now(UTC) if password else None,
-        must_change_password=not new.service,
+        must_change_password=password is not None,
     )
     user.department = department
-    session.add(user)
-    with refusing_duplicates("user", new.username):
-        session.flush()
-    _record(session, actor, user, "create", {"role": new.role, "service": new.service})
+    accounts.add(session, user)
+    if new.identity:
+        accounts.tie(session, user, new.identity)
+    identity = {"identity": _identity(user)} if new.identity else {}
+    _record(session, actor, user, "create", {"role": new.role, "service": new.service, **identity})
     return user, password
 
 
@@ -116,6 +121,8 @@ def reset_password(session: Session, actor: Actor, entrance: Entrance, ref: str 
     user = accounts.managed(session, actor, ref)
     if user.service:
         raise Invalid(field="user", reason="a program's account has no password; make it a token")
+    if user.identity_issuer and not user.password_hash:
+        raise Invalid(field="user", reason="it comes in through the identity provider; unlink it first")
     password, now = passwords.one_time(), datetime.now(UTC)
     if user.password_hash:
         user.previous_hashes = [user.password_hash, *user.previous_hashes][: entrance.rules.password_history]
@@ -141,16 +148,43 @@ def reset_second_factor(session: Session, actor: Actor, ref: str | UUID) -> User
     return user
 
 
+def link(session: Session, actor: Actor, ref: str | UUID, identity: Identity) -> User:
+    """Let somebody at an identity provider come in under an account; its sessions end. A password that it has stays.
+
+    Raises NotFound, Forbidden, OwnAccount, HasLeft, Invalid for a program's account, AlreadyExists.
+    """
+    return _tied(session, actor, ref, identity)
+
+
+def unlink(session: Session, actor: Actor, ref: str | UUID) -> User:
+    """Let nobody come in through an identity provider under an account any more; its sessions end.
+
+    Raises NotFound, Forbidden, OwnAccount.
+    """
+    return _tied(session, actor, ref, None)
+
+
+def _tied(session: Session, actor: Actor, ref: str | UUID, identity: Identity | None) -> User:
+    authorize(actor, "role.grant")
+    user = accounts.managed(session, actor, ref)
+    if identity and user.service:
+        raise Invalid(field="user", reason=_PROGRAM)
+    if identity and user.disabled_reason == "left":
+        raise HasLeft(name=user.username)
+    before = _identity(user)
+    accounts.tie(session, user, identity)
+    ended = accounts.end_sign_ins(session, user.id, "changed", datetime.now(UTC))
+    details = {"before": before, "after": _identity(user), "sessions_ended": ended}
+    _record(session, actor, user, "link" if identity else "unlink", details)
+    return user
+
+
 def _regrade(session: Session, actor: Actor, user: User, values: Mapping[str, Any]) -> None:
     _may_grant(actor, None)
     role: Role = values.get("role", user.role)
-    if role != "security_admin":
-        accounts.keep_last(session, user)
     own = user.department.code if user.department and role in OF_DEPARTMENTS else None
     department = _department(session, actor, role, values.get("department", own))
-    user.role, user.department = role, department
-    user.department_id = department.id if department else None
-    accounts.end_sign_ins(session, user.id, "changed", datetime.now(UTC))
+    accounts.regrade(session, user, role, department, datetime.now(UTC))
 
 
 def _may_grant(actor: Actor, role: Role | None) -> None:
@@ -176,6 +210,12 @@ def _networks(given: list[str]) -> list[str]:
 def _shown(user: User) -> dict[str, Any]:
     department = user.department.code if user.department else None
     return {"name": user.name, "role": user.role, "department": department, "networks": list(user.networks)}
+
+
+def _identity(user: User) -> dict[str, str | None] | None:
+    if user.identity_issuer is None:
+        return None
+    return {"issuer": user.identity_issuer, "subject": user.identity_subject, "login": user.identity_login}
 
 
 def _record(session: Session, actor: Actor, user: User, verb: str, details: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -41,6 +42,13 @@ def visit(http: Callers) -> Visitors:
 @pytest.fixture
 def address(http: Callers) -> Iterator[str]:
     """Where the application is served."""
+    with served(http) as url:
+        yield url
+
+
+@contextmanager
+def served(http: Callers) -> Iterator[str]:
+    """Serve an application as long as the block; give its address."""
     server = make_server("127.0.0.1", 0, http.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -16,8 +16,11 @@ SERIOUS = {"serious", "critical"}
 
 
 @contextmanager
-def browsing(chromium: Browser, address: str, language: str = "en", size: str = "wide") -> Iterator[Page]:
-    """Give a page that fails the test for any error that script or the content security policy reports."""
+def browsing(
+    chromium: Browser, address: str, language: str = "en", size: str = "wide", also: str | None = None
+) -> Iterator[Page]:
+    """Give a page that fails the test for any error that script or the content security policy reports, and for any
+    request that goes elsewhere than to `address`, or `also` to another."""
     width, height = SIZES[size]
     locale = {"en": "en-GB", "zh": "zh-CN"}[language]
     context = chromium.new_context(base_url=address, viewport={"width": width, "height": height}, locale=locale)
@@ -25,7 +28,8 @@ def browsing(chromium: Browser, address: str, language: str = "en", size: str = 
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("console", lambda m: troubles.append(m.text) if m.type == "error" and "status of 4" not in m.text else None)
-    page.on("request", lambda r: None if r.url.startswith(address) else troubles.append(f"asked {r.url}"))
+    allowed = (address, also or address)
+    page.on("request", lambda r: None if r.url.startswith(allowed) else troubles.append(f"asked {r.url}"))
     yield page
     context.close()
     assert not troubles

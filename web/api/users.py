@@ -3,13 +3,14 @@
 from flask import Response
 
 from controlplane import accounts
+from controlplane.policy import authorize
 from controlplane.services import leavers
 from controlplane.services import users as service
 from controlplane.services.users import NewUser
 from web import present
 from web.api.nouns import listing, noun
-from web.context import actor, entrance, session, version
-from web.schemas import RefPath, UserBody, UserChange, UserQuery, WriteQuery
+from web.context import actor, entrance, identity_of, session, version
+from web.schemas import IdentityBody, RefPath, UserBody, UserChange, UserQuery, WriteQuery
 
 api = noun("users", "/users", "Accounts of people, who sign in, and of programs, which have tokens")
 
@@ -23,7 +24,9 @@ def index(query: UserQuery) -> Response:
 @api.post("")
 def create(body: UserBody, query: WriteQuery) -> Response:
     """Create an account; the first password of a person is in this answer alone"""
-    made, password = service.create(session(), actor(), NewUser(**body.model_dump()))
+    identity = identity_of(None, body.login) if body.login else None
+    new = NewUser(**body.model_dump(exclude={"login"}), identity=identity)
+    made, password = service.create(session(), actor(), new)
     return present.created({**present.user(made), "password": password}, "users.show", made)
 
 
@@ -65,6 +68,20 @@ def reset_password(path: RefPath, query: WriteQuery) -> Response:
 def reset_second_factor(path: RefPath, query: WriteQuery) -> Response:
     """Forget somebody's second factor; the sessions end"""
     return present.answer(present.user(service.reset_second_factor(session(), actor(), path.ref)))
+
+
+@api.put("/<ref>/identity")
+def link(path: RefPath, body: IdentityBody, query: WriteQuery) -> Response:
+    """Let somebody come in under an account through the identity provider; its sessions end"""
+    authorize(actor(), "role.grant")
+    identity = identity_of(body.subject, body.login)
+    return present.answer(present.user(service.link(session(), actor(), path.ref, identity)))
+
+
+@api.delete("/<ref>/identity")
+def unlink(path: RefPath, query: WriteQuery) -> Response:
+    """Let nobody come in under an account through the identity provider any more; its sessions end"""
+    return present.answer(present.user(service.unlink(session(), actor(), path.ref)))
 
 
 @api.delete("/<ref>")

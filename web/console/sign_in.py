@@ -1,6 +1,9 @@
 """Coming in with password and second factor, going out, and the language to read in."""
 
+from typing import Any
+
 from flask import Blueprint, Response, make_response, redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Redirect
 
 from controlplane import binding
@@ -10,7 +13,7 @@ from controlplane.services import second_factor, sessions, sign_in
 from controlplane.sign_ins import Admitted
 from web import auth, errors
 from web.console.returning import local
-from web.context import arrival, entrance, keep
+from web.context import arrival, entrance, keep, provider
 from web.context import session as records
 from web.language import choose
 
@@ -27,7 +30,14 @@ def register(pages: Blueprint) -> None:
 
 def form() -> str:
     """Show the sign-in form"""
-    return render_template("login.html", next=local(request.args.get("next")))
+    return page(next=local(request.args.get("next")), still_in="out" in request.args)
+
+
+def page(**shown: Any) -> str:
+    """Return the sign-in page, with a button for the identity provider where there is one."""
+    known = provider()
+    label = (known.configuration.label or _("Single sign-on")) if known else None
+    return render_template("login.html", provider=label, **shown)
 
 
 def enter() -> Redirect | Response:
@@ -36,8 +46,7 @@ def enter() -> Redirect | Response:
     try:
         admitted = _try_password(username, request.form.get("password", ""))
     except (WrongCredentials, SignInLocked, SignInBusy, WrongNetwork) as refusal:
-        page = render_template("login.html", error=errors.message(refusal), user=username, next=back)
-        return _refused(page, refusal)
+        return refused(page(error=errors.message(refusal), user=username, next=back), refusal)
     auth.remember(admitted.secret, back)
     return redirect(back)
 
@@ -59,7 +68,7 @@ def prove() -> Redirect | Response:
     try:
         admitted = _try_code(request.form.get("code", ""))
     except (WrongCode, SignInLocked) as refusal:
-        return _refused(render_template("second_factor.html", error=errors.message(refusal)), refusal)
+        return refused(render_template("second_factor.html", error=errors.message(refusal)), refusal)
     auth.remember(admitted.secret, back)
     return redirect(back)
 
@@ -67,9 +76,10 @@ def prove() -> Redirect | Response:
 def leave() -> Redirect:
     """Sign out"""
     found = auth.signed_in()
-    sessions.leave(records(), found.actor, found.id, arrival().now)
+    issuer, known = sessions.leave(records(), found.actor, found.id, arrival().now), provider()
     auth.forget()
-    return redirect(url_for("console.sign_in"))
+    still_in = known is not None and issuer == known.configuration.issuer
+    return redirect(url_for("console.sign_in", out="1" if still_in else None))
 
 
 def language() -> Redirect:
@@ -105,8 +115,9 @@ def _try_code(code: str) -> Admitted:
     return admitted
 
 
-def _refused(page: str, refusal: Refusal) -> Response:
-    answer = make_response(page, refusal.status)
+def refused(shown: str, refusal: Refusal) -> Response:
+    """Answer with a page that says why somebody did not come in."""
+    answer = make_response(shown, refusal.status)
     if refusal.status == SignInBusy.status:
         answer.headers["Retry-After"] = str(errors.RETRY_AFTER_SECONDS)
     return answer

@@ -19,7 +19,7 @@ from controlplane.services.users import NewUser
 from web import errors
 from web.console import choosing
 from web.console.lists import Column, Filter, Table, file, shown
-from web.context import actor, arrival, entrance, session
+from web.context import actor, arrival, entrance, identity_of, provider, session
 from web.schemas import UserBody
 from web.words import called, role_word
 
@@ -93,7 +93,9 @@ def create() -> str | Response:
         where = "department" if isinstance(refusal, NotFound) else refusal.values.get("field", "username")
         return make_response(_form(given, {where: errors.message(refusal)}), refusal.status)
     if password is None:
-        flash(_("%(name)s is made. What a program comes in with are its tokens.", name=made.username), "good")
+        program = _("%(name)s is made. What a program comes in with are its tokens.", name=made.username)
+        person = _("%(name)s is made and comes in through the identity provider.", name=made.username)
+        flash(program if made.service else person, "good")
         return make_response(redirect(url_for("console.user", ref=made.id)))
     return render_template("user_password.html", user=made, password=password)
 
@@ -113,6 +115,7 @@ def show(ref: UUID) -> str:
         managed=_may_change(found),
         verbs={name: (verb.label(), verb.icon) for name, verb in VERBS.items() if _possible(name, found)},
         roles=_roles() if allows(actor(), "role.grant") else [],
+        linkable=provider() is not None and found.disabled_reason != "left" and not found.service,
         may_end=may_end,
         may_revoke=allows(actor(), "token.revoke"),
         may_audit=allows(actor(), "audit.read"),
@@ -191,7 +194,7 @@ def _possible(verb: str, found: Any) -> bool:
     return {
         "disable": not disabled,
         "enable": disabled,
-        "reset_password": not found.service,
+        "reset_password": not found.service and (found.password_hash is not None or found.identity_issuer is None),
         "reset_second_factor": found.totp_enrolled_at is not None,
     }.get(verb, True)
 
@@ -217,7 +220,7 @@ def _read(given: dict[str, str]) -> tuple[NewUser | None, dict[str, str]]:
             department = choosing.department(typed or str(own or "-")).code
         except NotFound as refusal:
             return None, {"department": errors.message(refusal)}
-    body = {"username": given.get("username"), "name": given.get("name"), "role": role, "department": department}
+    body = {name: given.get(name) for name in ("username", "name", "login")} | {"role": role, "department": department}
     try:
         read = UserBody.model_validate({**body, "service": "service" in given})
     except ValidationError as error:
@@ -227,7 +230,8 @@ def _read(given: dict[str, str]) -> tuple[NewUser | None, dict[str, str]]:
         }
         fields = {str(problem["loc"][0]) for problem in error.errors()}
         return None, {field: said.get(field, _("Choose one.")) for field in fields}
-    return NewUser(**read.model_dump()), {}
+    identity = identity_of(None, read.login) if read.login else None
+    return NewUser(**read.model_dump(exclude={"login"}), identity=identity), {}
 
 
 def _form(given: dict[str, str], problems: dict[str, str]) -> str:
@@ -237,6 +241,7 @@ def _form(given: dict[str, str], problems: dict[str, str]) -> str:
         form=given,
         problems=problems,
         roles=_roles() if grants else [("department_member", role_word("department_member"))],
+        linkable=grants and provider() is not None,
         of_one=actor().scope is not None and len(actor().scope or ()) == 1,
     )
 
