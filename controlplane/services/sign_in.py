@@ -1,5 +1,6 @@
 """Coming in with a password. `sign_ins.count` comes first, in a transaction of its own; then this says who it is."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
@@ -15,9 +16,14 @@ _TRIES_KEPT = timedelta(days=1)
 _SIGN_INS_KEPT = timedelta(days=180)
 
 
+def refuse_locked(session: Session, entrance: Entrance, name: str, arrival: Arrival) -> None:
+    """Turn a locked name away at once, before its turn to be counted and judged comes. Raises SignInLocked."""
+    sign_ins.refuse_locked(session, entrance, name, arrival)
+
+
 def count(session: Session, entrance: Entrance, name: str, arrival: Arrival) -> None:
     """Count a try under a name. To be committed before `enter`, whatever comes of it. Raises SignInLocked."""
-    sign_ins.count(session, entrance, name, arrival.now)
+    sign_ins.count(session, entrance, name, arrival)
 
 
 def enter(session: Session, entrance: Entrance, name: str, password: str, arrival: Arrival) -> Admitted | None:
@@ -43,9 +49,9 @@ def enter(session: Session, entrance: Entrance, name: str, password: str, arriva
         raise
     admitted = sign_ins.begin(session, user, arrival)
     if user.totp_enrolled_at is None:
-        sign_ins.complete(session, entrance, session.get_one(SignIn, admitted.id), arrival, {"with": "password"})
-    else:
-        sign_ins.forgive(session, entrance, name, all_of_them=False)
+        opened = session.get_one(SignIn, admitted.id)
+        return replace(admitted, mark=sign_ins.complete(session, entrance, opened, arrival, {"with": "password"}))
+    sign_ins.forgive(session, entrance, name, arrival, all_of_them=False)
     return admitted
 
 

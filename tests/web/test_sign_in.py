@@ -135,6 +135,44 @@ def test_a_sign_in_is_recorded_even_where_a_dry_run_is_asked(visit: Visitors) ->
     assert len(events) == 1
 
 
+@pytest.mark.parametrize("who", ["manager", "admin"])
+def test_who_came_in_at_a_browser_before_comes_in_there_again_while_others_try_the_name(
+    visit: Visitors, who: str
+) -> None:
+    known, stranger = visit(who), visit.nobody()
+    known.get("/")
+    known.post("/sign-out")
+    for _ in range(6):
+        locked = stranger.enter(who, "wrong")
+    assert locked.status == 429
+    assert visit.nobody().enter(who, visit.password(who)).status == 429
+    assert known.enter(who, visit.password(who)).status == 302
+    if codes := visit.person(who).codes:
+        known.get("/second-factor")
+        assert known.post("/second-factor", {"code": codes.pop()}).status == 302
+    assert known.get("/").status == 200
+
+
+def test_a_browser_is_known_by_a_cookie_for_the_server_alone_that_names_nobody(visit: Visitors) -> None:
+    browser = visit.nobody()
+    assert "steppe-known" not in " ".join(browser.enter("manager", "wrong").answer.headers.getlist("Set-Cookie"))
+    cookies = browser.enter("manager", visit.password("manager")).answer.headers.getlist("Set-Cookie")
+    [cookie] = [cookie for cookie in cookies if cookie.startswith("steppe-known=")]
+    parts = {part.strip().lower() for part in cookie.split(";")[1:]}
+    assert {"httponly", "samesite=lax", "path=/", f"max-age={90 * 24 * 3600}"} <= parts
+    assert "manager" not in cookie
+
+
+def test_a_browser_is_known_by_the_last_few_who_came_in_there(visit: Visitors) -> None:
+    browser = visit.nobody()
+    for who in ("manager", "colleague", "stranger", "auditor", "operator", "manager"):
+        browser.enter(who, visit.password(who))
+        browser.get("/")
+        browser.post("/sign-out")
+    cookie = browser.client.get_cookie("steppe-known")
+    assert cookie is not None and len(set(cookie.value.split("."))) == 5
+
+
 def test_the_language_is_chinese_unless_another_is_preferred_or_chosen(visit: Visitors) -> None:
     browser = visit.nobody()
     assert browser.get("/sign-in").all("//html/@lang") == ["zh-CN"]
