@@ -118,6 +118,18 @@ def test_a_session_is_another_one_after_signing_in(visit: Visitors) -> None:
     assert other.get("/").location.startswith("/sign-in")
 
 
+def test_what_was_known_of_a_session_before_its_second_factor_is_worth_nothing_after_it(visit: Visitors) -> None:
+    browser, other = visit.nobody(), visit.nobody()
+    browser.enter("admin", visit.password("admin"))
+    before = browser.client.get_cookie("steppe")
+    browser.get("/second-factor")
+    assert browser.post("/second-factor", {"code": visit.person("admin").codes.pop()}).status == 302
+    assert browser.get("/").status == 200
+    assert before is not None
+    other.client.set_cookie("steppe", before.value)
+    assert other.get("/").location.startswith("/sign-in")
+
+
 def test_a_session_that_was_tampered_with_is_nobodys(visit: Visitors) -> None:
     browser = visit("admin")
     cookie = browser.client.get_cookie("steppe")
