@@ -44,7 +44,7 @@ check-access: setup ## Every route, method and caller over HTTP, held against th
 check-brute-force: setup ## A thousand wrong sign-ins: the name is locked, others are served, no time tells a name (2 minutes)
 	@$(BIN)/python -W ignore -m tests.brute_force
 
-fuzz: setup ## Hostile and plain requests by every role, against the API's own description (5 minutes; FUZZ_EXAMPLES=12 FUZZ_SEED=…)
+fuzz: setup ## Hostile and plain requests by every role, against the API's own description (13 minutes on two busy cores; FUZZ_EXAMPLES=12 FUZZ_SEED=…)
 	@$(BIN)/python -W ignore -m tests.fuzz --examples $(FUZZ_EXAMPLES) --seed $(FUZZ_SEED)
 
 screenshots: setup ## Take the pictures of docs/console.md anew (needs chromium)
