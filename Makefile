@@ -10,13 +10,15 @@ CENTRE ?= inner-mongolia
 PYTEST_ARGS ?= -n 2
 SCALE ?= 20
 IDLE ?= 60
+FUZZ_EXAMPLES ?= 12
+FUZZ_SEED ?= $(shell date +%s)
 PLACEMENT := $(VENV)/placement
 LOCK_ARGS ?=
 BABEL := $(BIN)/python -m babel.messages.frontend --quiet
 CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
 
 .PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep bench-tenants lab-libvirt
-.PHONY: check-access
+.PHONY: check-access check-brute-force fuzz
 .PHONY: lint translations lock clean
 
 help: ## Show what can be made
@@ -38,6 +40,12 @@ chaos: setup ## Kill every part at every step, about 120 times, and see that not
 
 check-access: setup ## Every route, method and caller over HTTP, held against the table of who may do what (1 minute)
 	@$(BIN)/python -W ignore -m tests.access
+
+check-brute-force: setup ## A thousand wrong sign-ins: the name is locked, others are served, no time tells a name (2 minutes)
+	@$(BIN)/python -W ignore -m tests.brute_force
+
+fuzz: setup ## Hostile and plain requests by every role, against the API's own description (13 minutes on two busy cores; FUZZ_EXAMPLES=12 FUZZ_SEED=…)
+	@$(BIN)/python -W ignore -m tests.fuzz --examples $(FUZZ_EXAMPLES) --seed $(FUZZ_SEED)
 
 screenshots: setup ## Take the pictures of docs/console.md anew (needs chromium)
 	@$(BIN)/pytest tests/browser/screenshots.py

@@ -79,13 +79,15 @@ class Entrance:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """From where and when somebody comes. `active`: a person does something, not a page that renews itself."""
+    """From where and when somebody comes. `active`: a person does something, not a page that renews itself. `marks`:
+    what the browser of somebody who signs in shows, see `known_browsers`."""
 
     address: str | None = None
     agent: str | None = None
     trace: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     active: bool = True
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ one after the other. A name that nobody has is counted, locked and answered like
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from controlplane import accounts, audit
+from controlplane import accounts, audit, known_browsers
 from controlplane.actor import Actor
 from controlplane.db import new_id
 from controlplane.entrance import Arrival, Entrance
@@ -28,10 +28,12 @@ NOBODY = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A session that was opened or raised: what the cookie of its browser holds from now on."""
+    """A session that was opened or raised: what the cookie of its browser holds from now on. `mark` is what the browser
+    is known by, where somebody has come in."""
 
     id: UUID
     secret: str
+    mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +51,25 @@ class Way:
         return {"with": "oidc", "issuer": self.issuer, **({"second_factor": "oidc"} if self.proved else {})}
 
 
-def count(session: Session, entrance: Entrance, name: str, now: datetime) -> None:
+def refuse_locked(session: Session, entrance: Entrance, name: str, arrival: Arrival) -> None:
+    """Raise SignInLocked where a name is locked, before anything is counted or has to wait for its turn."""
+    row = wire.run(session, _LOCK, {"name": known_browsers.counted_under(entrance.keys, name, arrival)}).fetchone()
+    _refuse(row[0] if row else None, arrival.now)
+
+
+def count(session: Session, entrance: Entrance, name: str, arrival: Arrival) -> None:
     """Count one try under a name. To be committed before it is judged. Raises SignInLocked."""
-    rules = entrance.rules
-    params = {"name": entrance.keys.hidden(name), "now": now}
+    params = {"name": known_browsers.counted_under(entrance.keys, name, arrival), "now": arrival.now}
     [(tries, locked)] = wire.run(session, _COUNTED, params)
-    if locked is not None and locked > now:
-        raise SignInLocked(minutes=max(1, -int((now - locked).total_seconds() // 60)))
-    lock = rules.locked_for(tries)
+    _refuse(locked, arrival.now)
+    lock = entrance.rules.locked_for(tries)
     if lock:
-        wire.run(session, _LOCKED, {**params, "until": now + lock})
+        wire.run(session, _LOCKED, {**params, "until": arrival.now + lock})
 
 
-def forgive(session: Session, entrance: Entrance, name: str, *, all_of_them: bool) -> None:
+def forgive(session: Session, entrance: Entrance, name: str, arrival: Arrival, *, all_of_them: bool) -> None:
     """Forget one try that went well; or all, where somebody came in."""
-    params = {"name": entrance.keys.hidden(name)}
+    params = {"name": known_browsers.counted_under(entrance.keys, name, arrival)}
     wire.run(session, _FORGOTTEN if all_of_them else _ONE_FORGOTTEN, params)
 
 
@@ -92,17 +98,18 @@ def admit(session: Session, entrance: Entrance, user: User, arrival: Arrival, wa
     if way.proved:
         opened.second_factor_at, opened.provider_factor = arrival.now, True
     if way.proved or user.totp_enrolled_at is None:
-        complete(session, entrance, opened, arrival, way.said())
+        return replace(admitted, mark=complete(session, entrance, opened, arrival, way.said()))
     return admitted
 
 
-def complete(session: Session, entrance: Entrance, sign_in: SignIn, arrival: Arrival, details: dict[str, Any]) -> None:
-    """Let a session in: note it, forget the tries, and end the oldest sessions beyond as many as one may have."""
+def complete(session: Session, entrance: Entrance, sign_in: SignIn, arrival: Arrival, details: dict[str, Any]) -> str:
+    """Let a session in: note it, forget the tries, and end the oldest sessions beyond as many as one may have. Return
+    the mark that its browser is known by."""
     # Whoever else comes in under this account waits here, so that both see each other's session.
     statement = select(User).where(User.id == sign_in.user_id).with_for_update()
     user = session.scalars(statement.execution_options(populate_existing=True)).one()
     user.last_sign_in_at = user.last_active_at = arrival.now
-    forgive(session, entrance, user.username, all_of_them=True)
+    forgive(session, entrance, user.username, arrival, all_of_them=True)
     mine = select(SignIn).where(SignIn.user_id == user.id, *accounts.live(entrance.rules, arrival.now))
     others = session.scalars(
         mine.where(SignIn.id != sign_in.id, SignIn.completed_at.is_not(None)).order_by(SignIn.id.desc())
@@ -112,6 +119,7 @@ def complete(session: Session, entrance: Entrance, sign_in: SignIn, arrival: Arr
     sign_in.completed_at = arrival.now
     session.flush()
     said(session, user, arrival, details)
+    return known_browsers.mark_of(entrance.keys, user.username, arrival)
 
 
 def rotate(session: Session, sign_in: SignIn) -> Admitted:
@@ -157,6 +165,13 @@ def digest(secret: str) -> bytes:
     """Return what is kept of a random secret: 256 bits need no slow hash, nobody can try them all."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
+
+def _refuse(locked: datetime | None, now: datetime) -> None:
+    if locked is not None and locked > now:
+        raise SignInLocked(minutes=max(1, -int((now - locked).total_seconds() // 60)))
+
+
+_LOCK = "SELECT locked_until FROM sign_in_tries WHERE name_hash = %(name)s"
 
 _COUNTED = """
     INSERT INTO sign_in_tries AS t (name_hash, count, last_at) VALUES (%(name)s, 1, %(now)s)

@@ -32,10 +32,14 @@ def init_idempotency(app: Flask) -> None:
     @app.before_request
     def replay() -> Response | None:
         key = request.headers.get("Idempotency-Key")
-        if key is None or request.method not in _WRITES or g.actor is None or context.dry_run():
+        if key is None or request.method not in _WRITES or g.actor is None:
             return None
         if request.endpoint in _SECRET:
             raise Invalid(field="Idempotency-Key", reason="the answer holds a secret, which is never kept")
+        # A dry run keeps nothing, and refuses what the write itself would refuse.
+        idempotency.check(key)
+        if context.dry_run():
+            return None
         known = idempotency.earlier_answer(g.session, g.actor, key, _fingerprint())
         if known is None:
             g.idempotency_key = key

@@ -108,7 +108,7 @@ def children(config: Settings, url: str) -> list[Child]:
 def _web(config: Settings, url: str) -> Child:
     command = (
         *(sys.executable, "-m", "gunicorn", "web.app:from_environment()"),
-        *("--bind", config.listen, "--worker-class", "web.lingering.LingeringWorker"),
+        *("--bind", config.listen, "--worker-class", "web.unreadable.TellingWorker"),
         *("--workers", str(config.web_workers), "--threads", str(config.web_threads)),
         *("--log-level", "warning", "--graceful-timeout", "15"),
     )

@@ -28,13 +28,17 @@ class Answer:
     body: str
 
 
+def check(key: str) -> None:
+    """Raise Invalid for a key that none can be."""
+    if not 1 <= len(key) <= _LONGEST_KEY:
+        raise Invalid(field="Idempotency-Key", reason=f"must have 1 to {_LONGEST_KEY} characters")
+
+
 def earlier_answer(session: Session, actor: Actor, key: str, request: bytes) -> Answer | None:
     """Return the answer to an earlier write of this caller with this key, or None and reserve the key.
 
-    `request` is all that makes the write what it is. Raises KeyReused, StillRunning, Invalid.
+    The key has passed `check`. `request` is all that makes the write what it is. Raises KeyReused, StillRunning.
     """
-    if not 1 <= len(key) <= _LONGEST_KEY:
-        raise Invalid(field="Idempotency-Key", reason=f"must have 1 to {_LONGEST_KEY} characters")
     lock = func.hashtextextended(f"{actor.id}/{key}", 1)
     if not session.scalar(select(func.pg_try_advisory_xact_lock(lock))):
         raise StillRunning

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from controlplane import accounts, audit, passwords, sign_ins
 from controlplane.actor import Actor
-from controlplane.entrance import Entrance
+from controlplane.entrance import Arrival, Entrance
 from controlplane.errors import WrongCredentials
 from controlplane.models import User
 from controlplane.passwords import Wish
@@ -43,7 +43,7 @@ def change_password(
     user.password_hash, user.password_changed_at = passwords.hashed(wanted), now
     user.previous_hashes = before[: entrance.rules.password_history]
     user.must_change_password = False
-    sign_ins.forgive(session, entrance, user.username, all_of_them=False)
+    sign_ins.forgive(session, entrance, user.username, Arrival(now=now), all_of_them=False)
     user.version += 1
     ended = accounts.end_sign_ins(session, user.id, "changed", now, but=sign_in)
     details = {"sessions_ended": ended}

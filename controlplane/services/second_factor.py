@@ -4,6 +4,7 @@ Codes are tried under the same count as passwords (`count`, committed first), so
 """
 
 import hmac
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -27,7 +28,7 @@ _CODE_LENGTH = 6
 
 def count(session: Session, entrance: Entrance, sign_in: UUID, arrival: Arrival) -> None:
     """Count a try of a code. To be committed before it is judged. Raises SignInLocked."""
-    sign_ins.count(session, entrance, _user_of(session, sign_in).username, arrival.now)
+    sign_ins.count(session, entrance, _user_of(session, sign_in).username, arrival)
 
 
 def prove(session: Session, entrance: Entrance, sign_in: UUID, code: str, arrival: Arrival) -> Admitted | None:
@@ -46,8 +47,8 @@ def prove(session: Session, entrance: Entrance, sign_in: UUID, code: str, arriva
         return None
     opened.second_factor_at = arrival.now
     came = Way(opened.issuer).said() if opened.issuer else {}
-    sign_ins.complete(session, entrance, opened, arrival, {**came, "with": how})
-    return sign_ins.rotate(session, opened)
+    mark = sign_ins.complete(session, entrance, opened, arrival, {**came, "with": how})
+    return replace(sign_ins.rotate(session, opened), mark=mark)
 
 
 def offered(session: Session, entrance: Entrance, actor: Actor, issuer: str) -> tuple[str, str]:
@@ -75,7 +76,7 @@ def enrol(session: Session, entrance: Entrance, actor: Actor, sign_in: UUID, cod
         raise NotNow(name=user.username, state="protected", verb="enrol", when="without a second factor")
     if not _use_code(session, entrance, user, _plain(code), now):
         raise WrongCode
-    sign_ins.forgive(session, entrance, user.username, all_of_them=False)
+    sign_ins.forgive(session, entrance, user.username, Arrival(now=now), all_of_them=False)
     user.totp_enrolled_at = now
     session.get_one(SignIn, sign_in).second_factor_at = now
     codes = _new_codes(session, user)
@@ -121,7 +122,7 @@ def _proved(session: Session, entrance: Entrance, actor: Actor, code: str, now: 
     user = _locked(session, actor)
     if user.totp_enrolled_at is None or not _use_code(session, entrance, user, _plain(code), now):
         raise WrongCode
-    sign_ins.forgive(session, entrance, user.username, all_of_them=False)
+    sign_ins.forgive(session, entrance, user.username, Arrival(now=now), all_of_them=False)
     return user
 
 

@@ -15,9 +15,14 @@ _TRIES_KEPT = timedelta(days=1)
 _SIGN_INS_KEPT = timedelta(days=180)
 
 
+def refuse_locked(session: Session, entrance: Entrance, name: str, arrival: Arrival) -> None:
+    """Turn a locked name away at once, before its turn to be counted and judged comes. Raises SignInLocked."""
+    sign_ins.refuse_locked(session, entrance, name, arrival)
+
+
 def count(session: Session, entrance: Entrance, name: str, arrival: Arrival) -> None:
     """Count a try under a name. To be committed before `enter`, whatever comes of it. Raises SignInLocked."""
-    sign_ins.count(session, entrance, name, arrival.now)
+    sign_ins.count(session, entrance, name, arrival)
 
 
 def enter(session: Session, entrance: Entrance, name: str, password: str, arrival: Arrival) -> Admitted | None:
@@ -42,7 +47,7 @@ def enter(session: Session, entrance: Entrance, name: str, password: str, arriva
         sign_ins.said(session, user, arrival, {"with": "password", "refused": "network"}, failed=True)
         raise
     if user.totp_enrolled_at is not None:
-        sign_ins.forgive(session, entrance, name, all_of_them=False)
+        sign_ins.forgive(session, entrance, name, arrival, all_of_them=False)
     return sign_ins.admit(session, entrance, user, arrival, Way())
 
 

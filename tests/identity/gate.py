@@ -1,5 +1,7 @@
 """The way in without a browser: what the pages do, step by step, each in the transaction that it has there."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -22,12 +24,21 @@ class Gate:
     entrance: Entrance = field(default_factory=entrance)
     now: datetime = NOON
     address: str = "10.0.0.7"
+    marks: tuple[str, ...] = ()
+    mark: str | None = None
 
     def wait(self, **time: float) -> None:
         self.now += timedelta(**time)
 
     def arrival(self) -> Arrival:
-        return Arrival(self.address, "test", "trace", self.now)
+        return Arrival(self.address, "test", "trace", self.now, marks=self.marks)
+
+    @contextmanager
+    def known_at(self, *marks: str) -> Iterator[None]:
+        """Come from a browser that shows these marks, for the length of the block."""
+        self.marks = marks
+        yield
+        self.marks = ()
 
     def person(self, username: str, role: str = "auditor") -> Person:
         with transaction(self.records) as session:
@@ -40,6 +51,7 @@ class Gate:
             sign_in.count(session, self.entrance, username, self.arrival())
         with transaction(self.records) as session:
             admitted = sign_in.enter(session, self.entrance, username, password, self.arrival())
+            self.mark = admitted.mark if admitted else None
             return admitted.secret if admitted else None
 
     def prove(self, secret: str, code: str) -> str | None:
@@ -49,7 +61,14 @@ class Gate:
             second_factor.count(session, self.entrance, ident, self.arrival())
         with transaction(self.records) as session:
             admitted = second_factor.prove(session, self.entrance, ident, code, self.arrival())
+            self.mark = admitted.mark if admitted else None
             return admitted.secret if admitted else None
+
+    def marked(self, somebody: Person) -> str:
+        """Sign somebody in and return the mark that the browser keeps."""
+        self.come_in(somebody)
+        assert self.mark
+        return self.mark
 
     def come_in(self, somebody: Person) -> str:
         """Sign somebody in with all that is asked of him; return the cookie's secret."""

@@ -1,5 +1,7 @@
 """The API as a department uses it: what it sends, what it gets, and what it is refused."""
 
+import pytest
+
 from controlplane.entrance import Arrival
 from controlplane.services import api_tokens, idempotency
 from tests.accounts import RULES
@@ -109,6 +111,14 @@ def test_a_repeat_while_the_first_is_still_running_is_told_to_wait(http: Callers
 def test_a_token_is_never_made_with_an_idempotency_key(http: Callers) -> None:
     answer = http.admin.post("/tokens", {"name": "t"}, headers={"Idempotency-Key": "order-19"})
     assert (answer.status_code, answer.json["code"]) == (422, "invalid")
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256])
+def test_an_idempotency_key_that_is_none_is_refused_by_a_dry_run_too(http: Callers, key: str) -> None:
+    for query in ("", "?dry_run=true"):
+        answer = http.ours.post(f"/vms{query}", vm(), headers={"Idempotency-Key": key})
+        assert (answer.status_code, answer.json["code"]) == (422, "invalid"), query
+    assert http.ours.get("/vms").json["items"] == []
 
 
 def test_many_are_made_by_one_ask_or_none_is(http: Callers) -> None:

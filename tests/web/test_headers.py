@@ -1,12 +1,16 @@
 """What every page is sent with: nothing inline, nothing from elsewhere, nothing kept by the browser."""
 
 import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from controlplane.bootstrap import Installation
 from tests.callers import Callers
 from tests.factories import vm
 from tests.web.visitors import Page, Visitors
+from web.app import create_app
 
 ELSEWHERE = re.compile(r"^\s*(?:[a-z][a-z0-9+.-]*:)?//|^\s*(?:javascript|data|https?):", re.IGNORECASE)
 
@@ -88,6 +92,17 @@ def test_the_session_cookie_is_for_the_server_alone(visit: Visitors) -> None:
     for cookie in cookies:
         parts = {part.strip().lower() for part in cookie.split(";")[1:]}
         assert {"httponly", "samesite=lax", "path=/"} <= parts
+
+
+def test_every_cookie_goes_over_https_alone_where_that_is_set(installation: Installation, visit: Visitors) -> None:
+    config = installation.settings.model_copy(update={"secure_cookies": True})
+    client = create_app(replace(installation, settings=config)).test_client()
+    over_tls: dict[str, Any] = {"base_url": "https://localhost", "headers": {"Referer": "https://localhost/sign-in"}}
+    token = Page(client.get("/sign-in", **over_tls)).csrf
+    form = {"csrf_token": token, "user": "manager", "password": visit.password("manager")}
+    cookies = client.post("/sign-in", data=form, **over_tls).headers.getlist("Set-Cookie")
+    assert {cookie.partition("=")[0] for cookie in cookies} == {"steppe", "steppe-known"}
+    assert all("; Secure" in cookie and "; HttpOnly" in cookie for cookie in cookies)
 
 
 def test_static_files_may_be_kept(visit: Visitors) -> None:

@@ -1,46 +1,27 @@
-"""The API's description is true: it is valid, it says what every operation may answer, and whatever is sent, however
-hostile, is answered as it says."""
+"""The API's description is valid and says what every operation may answer, and what is hostile is refused plainly. That
+whatever is sent is answered as described, tests.fuzz sees to.
+"""
 
 import base64
 import json
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.errors import Unsatisfiable
-from hypothesis.strategies import SearchStrategy
-from schemathesis import Case, GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from controlplane.db import transaction
-from controlplane.reconcile.sweep import sweep
-from controlplane.services import users
-from controlplane.services.users import NewUser
-from provisioners.contract import Machine
-from provisioners.fake_driver import connect
 from tests.accounts import token_of
-from tests.callers import Caller, Callers
-from tests.factories import vm
-from tests.people import OPERATOR
+from tests.callers import Callers
 from web.app import LARGEST_BODY
 
-CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
-EXAMPLES = 12
 WRITES = {"post", "put", "patch", "delete"}
 SECRETS = {
     ("post", "/api/v1/tokens"),
     ("post", "/api/v1/users"),
     ("post", "/api/v1/users/{ref}/reset-password"),
+    ("post", "/api/v1/vms/{ref}/console"),
 }
-OF_SECURITY = {"users", "tokens", "sessions", "policy"}
 FILES = {"/api/v1/audit-events/export": ["text/csv", "application/x-ndjson"]}
 PROBLEM = "application/problem+json"
 
@@ -92,7 +73,8 @@ def test_every_write_documents_dry_run_and_its_headers(document: dict[str, Any])
         if method in WRITES:
             assert ("query", "dry_run") in names, f"{method} {path}"
             assert (("header", "Idempotency-Key") in names) != ((method, path) in SECRETS), f"{method} {path}"
-            heeded = method == "patch" or path.startswith("/api/v1/vms/{")
+            versioned = path.startswith(("/api/v1/vms/{", "/api/v1/drifts/{")) and not path.endswith("/console")
+            heeded = method == "patch" or versioned
             assert (("header", "If-Match") in names) == heeded, f"{method} {path}"
 
 
@@ -111,64 +93,6 @@ def test_every_route_of_the_api_is_described(http: Callers, document: dict[str, 
     }
     described = {(path, method) for path, method, _ in operations(document)}
     assert served - described == {("/api/v1/openapi.json", "get")}
-
-
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["as_described", "hostile"])
-def test_whatever_is_sent_is_answered_as_described(http: Callers, mode: GenerationMode) -> None:
-    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", http.app, headers=bearer(http.admin))
-    refs = things(http)
-    broken = []
-    found = [made.ok() for made in schema.get_all_operations()]
-    for operation in sorted(found, key=lambda o: o.method == "delete"):
-        noun = operation.path.removeprefix("/api/v1/").partition("/")[0]
-        for path in ({"ref": refs[noun]}, None) if "{ref}" in operation.path else (None,):
-            strategy = operation.as_strategy(generation_mode=mode, path_parameters=path)
-            try:
-                attempt(strategy, bearer(http.security if noun in OF_SECURITY else http.admin))
-            except Unsatisfiable:
-                continue  # nothing can be wrong with a request that has no parameters
-            except (Exception, ExceptionGroup) as error:
-                broken.append(f"{operation.label} {path}: {error!r}")
-    assert not broken, "\n\n".join(broken)
-
-
-def attempt(strategy: SearchStrategy[Case], headers: dict[str, str]) -> None:
-    @settings(
-        max_examples=EXAMPLES,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(case=strategy)
-    def run(case: Case) -> None:
-        # Once: a case that fails is told as it is, so nothing has to be sent again to make it smaller.
-        case.call_and_validate(headers=headers, checks=CHECKS)
-
-    run()
-
-
-def bearer(caller: Caller) -> dict[str, str]:
-    return {"Authorization": f"Bearer {caller.secret}"}
-
-
-def things(http: Callers) -> dict[str, str]:
-    """Return refs of one existing thing of every noun."""
-    asked = http.admin.post("/vms", vm(department="environment")).json
-    http.work(asked["id"])
-    with transaction(http.sessions) as session:
-        token_of(session, "to-be-ended", "auditor")
-        users.create(session, OPERATOR, NewUser("wang", "王芳", "auditor"))
-    token = http.security.get("/tokens").json["items"][0]
-    stranger = Machine(uuid4(), "legacy-db", "on", 3, 512, 7, "")
-    connect({"node": "hv-01"}, http.installation.settings.state_dir / "nodes").put(stranger)
-    sweep(http.sessions, http.drivers)
-    drift = http.admin.get("/drifts").json["items"][0]["id"]
-    named = {"sites": "nm", "departments": "environment", "flavors": "small", "images": "debian-12"}
-    own = http.ours.get("/systems").json["items"][0]["id"]
-    made = {"vms": asked["id"], "requests": asked["request"], "tokens": token["id"], "systems": own, "drifts": drift}
-    return {**named, **made, "subnets": "business", "pools": "hv-01", "users": "wang", "sessions": str(uuid4())}
 
 
 HOSTILE_BODIES = {

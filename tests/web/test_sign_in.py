@@ -118,6 +118,18 @@ def test_a_session_is_another_one_after_signing_in(visit: Visitors) -> None:
     assert other.get("/").location.startswith("/sign-in")
 
 
+def test_what_was_known_of_a_session_before_its_second_factor_is_worth_nothing_after_it(visit: Visitors) -> None:
+    browser, other = visit.nobody(), visit.nobody()
+    browser.enter("admin", visit.password("admin"))
+    before = browser.client.get_cookie("steppe")
+    browser.get("/second-factor")
+    assert browser.post("/second-factor", {"code": visit.person("admin").codes.pop()}).status == 302
+    assert browser.get("/").status == 200
+    assert before is not None
+    other.client.set_cookie("steppe", before.value)
+    assert other.get("/").location.startswith("/sign-in")
+
+
 def test_a_session_that_was_tampered_with_is_nobodys(visit: Visitors) -> None:
     browser = visit("admin")
     cookie = browser.client.get_cookie("steppe")
@@ -133,6 +145,44 @@ def test_a_sign_in_is_recorded_even_where_a_dry_run_is_asked(visit: Visitors) ->
     with transaction(visit.sessions) as session:
         events = session.scalars(select(AuditEvent.action).where(AuditEvent.action == "user.sign_in")).all()
     assert len(events) == 1
+
+
+@pytest.mark.parametrize("who", ["manager", "admin"])
+def test_who_came_in_at_a_browser_before_comes_in_there_again_while_others_try_the_name(
+    visit: Visitors, who: str
+) -> None:
+    known, stranger = visit(who), visit.nobody()
+    known.get("/")
+    known.post("/sign-out")
+    for _ in range(6):
+        locked = stranger.enter(who, "wrong")
+    assert locked.status == 429
+    assert visit.nobody().enter(who, visit.password(who)).status == 429
+    assert known.enter(who, visit.password(who)).status == 302
+    if codes := visit.person(who).codes:
+        known.get("/second-factor")
+        assert known.post("/second-factor", {"code": codes.pop()}).status == 302
+    assert known.get("/").status == 200
+
+
+def test_a_browser_is_known_by_a_cookie_for_the_server_alone_that_names_nobody(visit: Visitors) -> None:
+    browser = visit.nobody()
+    assert "steppe-known" not in " ".join(browser.enter("manager", "wrong").answer.headers.getlist("Set-Cookie"))
+    cookies = browser.enter("manager", visit.password("manager")).answer.headers.getlist("Set-Cookie")
+    [cookie] = [cookie for cookie in cookies if cookie.startswith("steppe-known=")]
+    parts = {part.strip().lower() for part in cookie.split(";")[1:]}
+    assert {"httponly", "samesite=lax", "path=/", f"max-age={90 * 24 * 3600}"} <= parts
+    assert "manager" not in cookie
+
+
+def test_a_browser_is_known_by_the_last_few_who_came_in_there(visit: Visitors) -> None:
+    browser = visit.nobody()
+    for who in ("manager", "colleague", "stranger", "auditor", "operator", "manager"):
+        browser.enter(who, visit.password(who))
+        browser.get("/")
+        browser.post("/sign-out")
+    cookie = browser.client.get_cookie("steppe-known")
+    assert cookie is not None and len(set(cookie.value.split("."))) == 5
 
 
 def test_the_language_is_chinese_unless_another_is_preferred_or_chosen(visit: Visitors) -> None:

@@ -6,15 +6,17 @@ One place, applied to the finished document: an operation cannot forget it.
 from typing import Any
 
 PROBLEMS = {
-    "400": "Not a request: a broken cursor",
+    "400": "Not a request: a broken cursor, or nothing that HTTP knows",
     "401": "Nobody: no token, or one that is unknown, expired or revoked, or whose owner is disabled",
     "403": "The caller's role does not allow this",
     "404": "No such thing, or another tenant's",
     "409": "Refused by quota, capacity or the thing's present state",
     "412": "Changed since it was read",
     "413": "The body is too large",
+    "414": "The address is too long",
     "415": "The body is not application/json",
     "422": "Not of the form that it should have",
+    "431": "The headers are too large",
     "500": "An error in Steppe itself; nothing was changed",
     "503": "Contended; nothing was taken, try again",
 }
@@ -22,9 +24,17 @@ _OF_WRITES_ALONE = frozenset({"409", "412", "413", "415", "503"})
 _WRITES = frozenset({"post", "put", "patch", "delete"})
 
 _SECRET = frozenset(
-    {("post", "/api/v1/tokens"), ("post", "/api/v1/users"), ("post", "/api/v1/users/{ref}/reset-password")}
+    {
+        ("post", "/api/v1/tokens"),
+        ("post", "/api/v1/users"),
+        ("post", "/api/v1/users/{ref}/reset-password"),
+        ("post", "/api/v1/vms/{ref}/console"),
+    }
 )
 """What is answered with a secret: that is never kept for a repeat."""
+
+_VERSIONED = ("/api/v1/vms/{", "/api/v1/drifts/{")
+"""Where whatever is done heeds the version that it was decided by."""
 
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
@@ -58,7 +68,7 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
 
 def _headers(path: str, method: str) -> list[dict[str, Any]]:
     headers = [] if (method, path) in _SECRET else [_IDEMPOTENCY]
-    heeded = method == "patch" or path.startswith("/api/v1/vms/{")
+    heeded = method == "patch" or (path.startswith(_VERSIONED) and (method, path) not in _SECRET)
     return [*headers, _IF_MATCH] if heeded else headers
 
 

@@ -18,7 +18,7 @@ from controlplane.oidc.refusals import SignInOver
 from controlplane.oidc.vouched import Vouched, granted, vouched
 from controlplane.services import provider_sign_in
 from controlplane.sign_ins import Admitted
-from web import auth, errors
+from web import auth, errors, known_browsers
 from web.console import sign_in
 from web.console.returning import local
 from web.context import arrival, entrance, keep, provider
@@ -60,7 +60,7 @@ def finish() -> Redirect | Response:
     except Refusal as refusal:
         return _turned_back(known, who, refusal, back)
     auth.remember(admitted.secret, back)
-    return redirect(back)
+    return known_browsers.keep(redirect(back), admitted.mark)
 
 
 def leave() -> Redirect:

@@ -1,5 +1,6 @@
 """Coming in with password and second factor, going out, and the language to read in."""
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, session, url_for
@@ -7,11 +8,12 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Redirect
 
 from controlplane import binding
+from controlplane.entrance import Arrival
 from controlplane.errors import Refusal, SignInBusy, SignInLocked, WrongCode, WrongCredentials, WrongNetwork
 from controlplane.policy import authorize
 from controlplane.services import second_factor, sessions, sign_in
 from controlplane.sign_ins import Admitted
-from web import auth, errors
+from web import auth, errors, known_browsers
 from web.console.returning import local
 from web.context import arrival, entrance, keep, provider
 from web.context import session as records
@@ -48,7 +50,7 @@ def enter() -> Redirect | Response:
     except (WrongCredentials, SignInLocked, SignInBusy, WrongNetwork) as refusal:
         return refused(page(error=errors.message(refusal), user=username, next=back), refusal)
     auth.remember(admitted.secret, back)
-    return redirect(back)
+    return known_browsers.keep(redirect(back), admitted.mark)
 
 
 def code_form() -> str | Redirect:
@@ -70,7 +72,7 @@ def prove() -> Redirect | Response:
     except (WrongCode, SignInLocked) as refusal:
         return refused(render_template("second_factor.html", error=errors.message(refusal)), refusal)
     auth.remember(admitted.secret, back)
-    return redirect(back)
+    return known_browsers.keep(redirect(back), admitted.mark)
 
 
 def leave() -> Redirect:
@@ -89,12 +91,14 @@ def language() -> Redirect:
 
 
 def _try_password(username: str, password: str) -> Admitted:
+    come = _arrival()
+    binding.serve_centre(records())
+    sign_in.refuse_locked(records(), entrance(), username, come)
     with entrance().places.one():
-        binding.serve_centre(records())
-        sign_in.count(records(), entrance(), username, arrival())
+        sign_in.count(records(), entrance(), username, come)
         keep()
         try:
-            admitted = sign_in.enter(records(), entrance(), username, password, arrival())
+            admitted = sign_in.enter(records(), entrance(), username, password, come)
         except WrongNetwork:
             keep()
             raise
@@ -106,13 +110,18 @@ def _try_password(username: str, password: str) -> Admitted:
 
 def _try_code(code: str) -> Admitted:
     found = auth.signed_in()
-    second_factor.count(records(), entrance(), found.id, arrival())
+    come = _arrival()
+    second_factor.count(records(), entrance(), found.id, come)
     keep()
-    admitted = second_factor.prove(records(), entrance(), found.id, code, arrival())
+    admitted = second_factor.prove(records(), entrance(), found.id, code, come)
     keep()
     if admitted is None:
         raise WrongCode
     return admitted
+
+
+def _arrival() -> Arrival:
+    return replace(arrival(), marks=known_browsers.marks())
 
 
 def refused(shown: str, refusal: Refusal) -> Response:
