@@ -62,6 +62,7 @@ class Pipeline:
         self._types = Transformer(connection)
         self._waiting: deque[Reply | tuple[bytes, tuple[int, ...]] | None] = deque()
         self._failure: Exception | None = None
+        self._asked = True
         begun = self._pgconn.transaction_status != pq.TransactionStatus.IDLE
         self._pgconn.enter_pipeline_mode()
         if not begun:
@@ -82,12 +83,15 @@ class Pipeline:
         self._pgconn.send_query_prepared(name, values, self._types.formats)
         reply = Reply(self, refused)
         self._waiting.append(reply)
+        self._asked = False
         return reply
 
     def read(self, reply: Reply) -> None:
         """Wait until `reply` is there. Raises the first error of it and of all that went before."""
-        self._pgconn.send_flush_request()
-        self.push()
+        if not self._asked:
+            self._pgconn.send_flush_request()
+            self.push()
+            self._asked = True
         while reply in self._waiting:
             self._take()
         if self._failure:

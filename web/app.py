@@ -132,14 +132,14 @@ def _trace(app: Flask) -> None:
 
     @app.after_request
     def end(answer: Response) -> Response:
-        headers: dict[str, Any] = {
-            "X-Request-Id": g.get("trace", ""),
-            "Content-Security-Policy": CONTENT_SECURITY + g.get("more_content_security", ""),
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "same-origin",
-        }
-        for name, value in headers.items():
-            answer.headers.setdefault(name, value)
+        answer.headers.extend(
+            {
+                "X-Request-Id": g.get("trace", ""),
+                "Content-Security-Policy": CONTENT_SECURITY + g.get("more_content_security", ""),
+                "X-Content-Type-Options": "nosniff",
+                "Referrer-Policy": "same-origin",
+            }
+        )
         if request.endpoint not in _ASSETS:
             answer.headers.setdefault("Cache-Control", "no-store")
         log.info("request", method=request.method, path=request.path, status=answer.status_code)
