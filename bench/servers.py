@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 
 from controlplane.embedded import embedded_server
 
-WORKERS, THREADS = 2, 4
+WORKERS, THREADS = 2, 8
 _PROJECT = Path(__file__).parent.parent
 
 

@@ -64,7 +64,7 @@ def _pools(kind: str, wish: Wish | None) -> tuple[LiteralString, dict[str, Any]]
 
 def _members(session: Session, department: UUID, groups: Collection[str]) -> dict[UUID, set[str]]:
     members: dict[UUID, set[str]] = defaultdict(set)
-    for pool, group in wire.run(session, _MEMBERS, {"department": department, "groups": wire.rows([*groups])}):
+    for pool, group in wire.run(session, _MEMBERS, {"department": department, "groups": wire.words(groups)}):
         members[pool].add(group)
     return members
 
@@ -104,5 +104,5 @@ _WISHED_POOLS: LiteralString = """
 _MEMBERS = """
     SELECT pool_id, spread_group FROM resources
     WHERE department_id = %(department)s AND deleted_at IS NULL
-    AND spread_group = ANY(ARRAY(SELECT json_array_elements_text(%(groups)s::json)))
+    AND spread_group = ANY(%(groups)s::text[])
 """

@@ -48,8 +48,8 @@ class Places:
     way at once, few more wait, and whoever comes then is asked to come back: the rest of the process serves on."""
 
     def __init__(self, threads: int) -> None:
-        self._inside = BoundedSemaphore(max(1, threads // 2))
-        self._working = BoundedSemaphore(max(1, threads // 4))
+        self._inside = BoundedSemaphore(max(1, threads // 4))
+        self._working = BoundedSemaphore(max(1, threads // 8))
 
     @contextmanager
     def one(self) -> Iterator[None]:

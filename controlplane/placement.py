@@ -5,16 +5,16 @@ ones before it left.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from math import inf
+from typing import NamedTuple
 from uuid import UUID
 
 from controlplane.errors import NoPool
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A pool as placement sees it. `free` holds what is left of each class, None where there is no limit.
 
     `limit` is the capacity that `free` is a part of; a class that is in neither is one that the pool does not have.
@@ -147,4 +147,4 @@ def _weight(pool: Candidate, need: Need) -> float:
 def _taken(pool: Candidate, need: Need) -> Candidate:
     free = {c: None if left is None else left - need.amounts.get(c, 0) for c, left in pool.free.items()}
     groups = pool.groups | {need.spread_group} if need.spread_group else pool.groups
-    return replace(pool, free=free, groups=groups)
+    return pool._replace(free=free, groups=groups)

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     console_idle_minutes: int = Field(15, ge=1, le=1440, description="a console in which nobody types ends after this")
     console_minutes: int = Field(240, ge=1, le=1440, description="a console ends after this, whatever happens in it")
     web_workers: int = Field(2, ge=1, le=64, description="web processes")
-    web_threads: int = Field(4, ge=1, le=64, description="threads of each web process")
+    web_threads: int = Field(8, ge=1, le=64, description="threads of each web process")
     job_threads: int = Field(8, ge=1, le=128, description="jobs that one worker process does at the same time")
     sweep_minutes: int = Field(5, ge=1, le=59, description="minutes between two sweeps over all resources")
     pool_calls: int = Field(

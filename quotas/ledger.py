@@ -37,8 +37,7 @@ class Demand:
     pool: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Account:
+class _Account(NamedTuple):
     id: int
     owner: UUID
     owner_kind: str

@@ -80,7 +80,7 @@ class Pipeline:
             name = self._prepared[known] = b"steppe_%d" % next(_numbers)
             self._pgconn.send_prepare(name, text, known[1])
             self._waiting.append(known)
-        self._pgconn.send_query_prepared(name, values, self._types.formats)
+        self._pgconn.send_query_prepared(name, values, self._types.formats, result_format=pq.Format.BINARY)
         reply = Reply(self, refused)
         self._waiting.append(reply)
         self._asked = False

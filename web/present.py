@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Response, jsonify, request, url_for
+from flask import Response, jsonify, request
 
 from web.context import etag
 
@@ -230,10 +230,10 @@ def answer(body: Mapping[str, Any], status: int = 200, *, version: int | None = 
     return made
 
 
-def created(body: Mapping[str, Any], endpoint: str, thing: Record, status: int = 201) -> Response:
-    """Return the answer to a create: `Location` says where the thing is read."""
+def created(body: Mapping[str, Any], collection: str, thing: Record, status: int = 201) -> Response:
+    """Return the answer to a create: `Location` says where in its collection, such as `/vms`, the thing is read."""
     made = answer(body, status, version=thing.version)
-    made.headers["Location"] = url_for(endpoint, ref=thing.id)
+    made.headers["Location"] = f"{request.script_root}/api/v1{collection}/{thing.id}"
     return made
 
 

@@ -127,10 +127,10 @@ def _named_by(session: Session, department: UUID, specs: Sequence[VmSpec]) -> Re
     """Ask for the catalogue entries that a set of asks names. The systems are kept from being closed meanwhile."""
     codes = {
         "department": department,
-        "systems": wire.rows([*{s.system for s in specs}]),
-        "images": wire.rows([*{s.image for s in specs}]),
-        "flavors": wire.rows([*{s.flavor for s in specs if s.flavor}]),
-        "subnets": wire.rows([*{c for s in specs for c in s.subnets}]),
+        "systems": wire.words({s.system for s in specs}),
+        "images": wire.words({s.image for s in specs}),
+        "flavors": wire.words({s.flavor for s in specs if s.flavor}),
+        "subnets": wire.words({c for s in specs for c in s.subnets}),
     }
     return wire.run(session, _NAMED, codes)
 
@@ -150,16 +150,16 @@ _NAMED = """
     WITH kept AS (
         SELECT code, id, mlps_level FROM systems
         WHERE department_id = %(department)s AND deleted_at IS NULL
-        AND code = ANY(ARRAY(SELECT json_array_elements_text(%(systems)s::json)))
+        AND code = ANY(%(systems)s::text[])
         ORDER BY id FOR KEY SHARE
     )
     SELECT (SELECT coalesce(json_agg(json_build_array(code, id, mlps_level)), '[]') FROM kept),
            (SELECT coalesce(json_agg(json_build_array(code, source, min_disk_gib)), '[]')
-            FROM images WHERE code = ANY(ARRAY(SELECT json_array_elements_text(%(images)s::json))) AND offered),
+            FROM images WHERE code = ANY(%(images)s::text[]) AND offered),
            (SELECT coalesce(json_agg(json_build_array(code, vcpu, memory_mib, disk_gib)), '[]')
-            FROM flavors WHERE code = ANY(ARRAY(SELECT json_array_elements_text(%(flavors)s::json))) AND offered),
+            FROM flavors WHERE code = ANY(%(flavors)s::text[]) AND offered),
            (SELECT coalesce(json_agg(json_build_array(code, id, site_id, cidr, network, gateway, dns)), '[]')
-            FROM subnets WHERE code = ANY(ARRAY(SELECT json_array_elements_text(%(subnets)s::json))))
+            FROM subnets WHERE code = ANY(%(subnets)s::text[]))
 """
 _IMAGE = "SELECT code, source, min_disk_gib FROM images WHERE code = %(code)s AND offered"
 _FLAVOR = "SELECT code, vcpu, memory_mib, disk_gib FROM flavors WHERE code = %(code)s AND offered"

@@ -153,3 +153,10 @@ def test_a_connection_that_is_lost_under_what_nobody_waited_for_is_told_by_the_c
     session.close()
     with sessions() as another:
         assert wire.run(another, "SELECT 1").fetchall() == [(1,)]
+
+
+def test_words_of_any_kind_arrive_as_they_are(sessions: Sessions) -> None:
+    odd = ["null", "", "a,b", '"', "\\", "{}", "云 ' %s\n"]
+    with sessions() as session:
+        assert wire.run(session, "SELECT %(w)s::text[]", {"w": wire.words(odd)}).fetchone() == (odd,)
+        assert wire.run(session, "SELECT %(w)s::text[]", {"w": wire.words([])}).fetchone() == ([],)

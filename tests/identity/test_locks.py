@@ -146,7 +146,7 @@ def test_tries_of_yesterday_are_forgotten(gate: Gate) -> None:
 
 
 def test_few_passwords_are_checked_at_once_and_who_comes_then_is_asked_to_come_back() -> None:
-    places = Places(4)
+    places = Places(8)
     with ThreadPoolExecutor(1) as pool:
         with places.one():
             waiting = pool.submit(enter, places)

@@ -25,7 +25,7 @@ def pool(number: int = 1, **changes: object) -> Candidate:
         free={"vcpu": 50, "disk": None},
         limit={"vcpu": 100, "disk": None},
     )
-    return replace(plain, **changes)
+    return plain._replace(**changes)
 
 
 def need(**changes: object) -> Need:
@@ -219,7 +219,7 @@ def test_choosing_many_is_choosing_one_after_the_other(pools: list[Candidate], a
             one_by_one.append(chosen.id)
             free = {c: n if n is None else n - each.amounts.get(c, 0) for c, n in chosen.free.items()}
             groups = chosen.groups | ({each.spread_group} if each.spread_group else set())
-            left[chosen.id] = replace(chosen, free=free, groups=groups)
+            left[chosen.id] = chosen._replace(free=free, groups=groups)
     except NoPool:
         one_by_one = None
     if one_by_one is None:

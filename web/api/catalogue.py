@@ -41,7 +41,7 @@ def list_sites(query: SiteQuery) -> Response:
 def create_site(body: SiteBody, query: WriteQuery) -> Response:
     """Create a site"""
     made = service.create_site(session(), actor(), body.model_dump())
-    return present.created(present.site(made), "sites.show_site", made)
+    return present.created(present.site(made), "/sites", made)
 
 
 @sites.get("/<ref>")
@@ -60,7 +60,7 @@ def list_flavors(query: ListQuery) -> Response:
 def create_flavor(body: FlavorBody, query: WriteQuery) -> Response:
     """Create a flavor"""
     made = service.create_flavor(session(), actor(), body.model_dump())
-    return present.created(present.flavor(made), "flavors.show_flavor", made)
+    return present.created(present.flavor(made), "/flavors", made)
 
 
 @flavors.get("/<ref>")
@@ -92,7 +92,7 @@ def list_images(query: ListQuery) -> Response:
 def create_image(body: ImageBody, query: WriteQuery) -> Response:
     """Create an image"""
     made = service.create_image(session(), actor(), body.model_dump())
-    return present.created(present.image(made), "images.show_image", made)
+    return present.created(present.image(made), "/images", made)
 
 
 @images.get("/<ref>")
@@ -124,7 +124,7 @@ def list_subnets(query: ListQuery) -> Response:
 def create_subnet(body: SubnetBody, query: WriteQuery) -> Response:
     """Create a subnet"""
     made = service.create_subnet(session(), actor(), body.model_dump())
-    return present.created(present.subnet(made), "subnets.show_subnet", made)
+    return present.created(present.subnet(made), "/subnets", made)
 
 
 @subnets.get("/<ref>")

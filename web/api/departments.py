@@ -24,7 +24,7 @@ def create(body: DepartmentBody, query: WriteQuery) -> Response:
     """Create a department"""
     new = service.NewDepartment(**body.model_dump())
     made = service.create(session(), actor(), new)
-    return present.created(present.department(made), "departments.show", made)
+    return present.created(present.department(made), "/departments", made)
 
 
 @api.get("/<ref>")

@@ -60,4 +60,4 @@ def adopt(path: IdPath, body: VmAdoption, query: WriteQuery) -> Response:
     """Make a machine that nobody recorded a VM of a department, as it is"""
     made = service.adopt(session(), actor(), path.ref, body, version())
     vm = lookups.resource_for(session(), actor(), made.kind, made.id)
-    return present.created(present.vm(vm, with_pool=True), "vms.show", vm, 202)
+    return present.created(present.vm(vm, with_pool=True), "/vms", vm, 202)

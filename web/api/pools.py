@@ -30,7 +30,7 @@ def create(body: PoolBody, query: WriteQuery) -> Response:
     """Create a pool"""
     values: dict[str, Any] = body.model_dump(exclude={"capacity"})
     made = service.create(session(), actor(), service.NewPool(**values, capacity=_capacity(body.capacity)))
-    return present.created(present.pool(made), "pools.show", made)
+    return present.created(present.pool(made), "/pools", made)
 
 
 @api.get("/<ref>")

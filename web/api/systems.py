@@ -31,7 +31,7 @@ def create(body: SystemBody, query: WriteQuery) -> Response:
     """Register a system"""
     values = _plain(body) | {"department": str(own_department(body.department))}
     made = service.create(session(), actor(), service.NewSystem(**values))
-    return present.created(present.system(made), "systems.show", made)
+    return present.created(present.system(made), "/systems", made)
 
 
 @api.get("/<ref>")

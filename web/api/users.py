@@ -27,7 +27,7 @@ def create(body: UserBody, query: WriteQuery) -> Response:
     identity = identity_of(None, body.login) if body.login else None
     new = NewUser(**body.model_dump(exclude={"login"}), identity=identity)
     made, password = service.create(session(), actor(), new)
-    return present.created({**present.user(made), "password": password}, "users.show", made)
+    return present.created({**present.user(made), "password": password}, "/users", made)
 
 
 @api.get("/<ref>")

@@ -25,10 +25,11 @@ def index(query: VmQuery) -> Response:
 @api.post("", responses={202: Vm})
 def create(body: VmBody, query: WriteQuery) -> Response:
     """Ask for one VM"""
-    spec = VmSpec(**body.model_dump(exclude={"department"}, exclude_unset=True))
+    # What the body is of was seen to already.
+    spec = VmSpec.model_construct(**{name: getattr(body, name) for name in body.model_fields_set - {"department"}})
     submitted = _submit(body.department, [spec])
     [vm] = submitted.resources
-    return present.created(_with_quota(submitted, _made(submitted, vm)), "vms.show", vm, 202)
+    return present.created(_with_quota(submitted, _made(submitted, vm)), "/vms", vm, 202)
 
 
 @api.post("/bulk", responses={202: Vms})
