@@ -108,7 +108,7 @@ def _says(side: Steppe) -> dict[str, Say]:
 
 def _first(side: Steppe, path: str) -> dict[str, Any]:
     connection = Connection(side.port)
-    _, body = side.reads(path)(connection)
+    _, body = connection.call(side.reads(path)())
     connection.close()
     item: dict[str, Any] = json.loads(body)["items"][0]
     return item

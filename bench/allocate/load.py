@@ -1,15 +1,36 @@
 """The client: persistent connections that send one request after the other for a time, and note how long each took.
 
-It is as small as it can be: it runs on the machine that is measured, and what it takes neither side has.
+It is as small as it can be, one thread for all connections: it runs on the machine that is measured, and what it takes
+neither side has.
 """
 
+import select
 import socket
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Answer = tuple[int, bytes]
+
+Say = Callable[[], bytes]
+"""Returns the next request that a connection sends."""
+
+
+def saying(method: str, headers: Mapping[str, str], path: str = "") -> Callable[..., bytes]:
+    """Return what makes requests of a body, and of a path where none is given once for all."""
+    lines = ["Host: localhost", *(f"{name}: {value}" for name, value in headers.items())]
+    rest = "".join(f"{line}\r\n" for line in lines).encode()
+
+    def request(body: bytes = b"", to: str = path) -> bytes:
+        return b"%b %b HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b" % (
+            method.encode(),
+            to.encode(),
+            rest,
+            len(body),
+            body,
+        )
+
+    return request
 
 
 class Connection:
@@ -18,36 +39,40 @@ class Connection:
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._host = f"127.0.0.1:{port}"
+        self._read = b""
+        self.began = 0.0
 
-    def call(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send one request and read its whole answer."""
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._host}", f"Content-Length: {len(body)}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        self._socket.sendall("\r\n".join((*lines, "", "")).encode() + body)
-        return self._answer()
+    def fileno(self) -> int:
+        return self._socket.fileno()
 
-    def _answer(self) -> Answer:
-        head, separator, body = b"", b"", b""
-        while not separator:
-            head, separator, body = (head + self._read()).partition(b"\r\n\r\n")
-        length = int(head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0] or 0)
-        while len(body) < length:
-            body += self._read()
-        return int(head.split(maxsplit=2)[1]), body
+    def send(self, request: bytes) -> None:
+        """Send one request, to which nothing was sent before that was not answered."""
+        self._read = b""
+        self.began = time.perf_counter()
+        self._socket.sendall(request)
 
-    def _read(self) -> bytes:
+    def receive(self) -> Answer | None:
+        """Read what has come; return the answer once all of it is there."""
         piece = self._socket.recv(1 << 16)
         if not piece:
             raise ConnectionError("the server closed the connection")
-        return piece
+        self._read += piece
+        head, separator, body = self._read.partition(b"\r\n\r\n")
+        if not separator:
+            return None
+        length = int(head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0] or 0)
+        return (int(head.split(maxsplit=2)[1]), body) if len(body) >= length else None
+
+    def call(self, request: bytes) -> Answer:
+        """Send one request and wait for its answer."""
+        self.send(request)
+        answer = None
+        while answer is None:
+            answer = self.receive()
+        return answer
 
     def close(self) -> None:
         self._socket.close()
-
-
-Say = Callable[[Connection], Answer]
-"""Sends one request on the connection that it is given and returns status and body."""
 
 
 @dataclass
@@ -68,6 +93,13 @@ class Tally:
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
 
+    def note(self, answer: Answer, seconds: float) -> None:
+        """Count one answer."""
+        if answer[0] < 300:
+            self.latencies.append(seconds)
+        else:
+            self.failures.append(answer)
+
     def __iadd__(self, other: "Tally") -> "Tally":
         self.latencies += other.latencies
         self.seconds += other.seconds
@@ -77,33 +109,30 @@ class Tally:
 
 def drive(port: int, says: Sequence[Say], seconds: float) -> Tally:
     """Run one connection for each of `says` until `seconds` have passed; a request that was begun is finished."""
-    tallies = [Tally() for _ in says]
-    ready = threading.Barrier(len(says) + 1)
-    threads = [
-        threading.Thread(target=_run, args=(port, say, seconds, tally, ready))
-        for say, tally in zip(says, tallies, strict=True)
-    ]
-    for thread in threads:
-        thread.start()
-    ready.wait()
+    waiting = select.epoll()
+    under_way: dict[int, tuple[Connection, Say]] = {}
+    for say in says:
+        connection = Connection(port)
+        under_way[connection.fileno()] = connection, say
+        waiting.register(connection.fileno(), select.EPOLLIN)
+    tally = Tally()
     start = time.perf_counter()
-    for thread in threads:
-        thread.join()
-    total = Tally(seconds=time.perf_counter() - start)
-    for tally in tallies:
-        total.latencies += tally.latencies
-        total.failures += tally.failures
-    return total
-
-
-def _run(port: int, say: Say, seconds: float, tally: Tally, ready: threading.Barrier) -> None:
-    connection = Connection(port)
-    ready.wait()
-    end = time.perf_counter() + seconds
-    while (start := time.perf_counter()) < end:
-        answer = say(connection)
-        if answer[0] < 300:
-            tally.latencies.append(time.perf_counter() - start)
-        else:
-            tally.failures.append(answer)
-    connection.close()
+    for connection, say in under_way.values():
+        connection.send(say())
+    while under_way:
+        for number, _ in waiting.poll():
+            connection, say = under_way[number]
+            answer = connection.receive()
+            if answer is None:
+                continue
+            now = time.perf_counter()
+            tally.note(answer, now - connection.began)
+            if now - start < seconds:
+                connection.send(say())
+            else:
+                waiting.unregister(number)
+                del under_way[number]
+                connection.close()
+    tally.seconds = time.perf_counter() - start
+    waiting.close()
+    return tally

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy.orm import Session
 
-from bench.allocate.load import Answer, Connection, Say
+from bench.allocate.load import Say, saying
 from bench.servers import gunicorn
 from controlplane import bootstrap
 from controlplane.actor import Actor, system
@@ -42,7 +42,7 @@ class Steppe:
     def reads(self, path: str, *, as_tenant: bool = False) -> Say:
         """Return what a connection says that reads `path`, as the administrator or as the first department."""
         headers = _headers(next(iter(self.tokens.values())) if as_tenant else self.admin)
-        return lambda connection: connection.call("GET", f"/api/v1{path}", b"", headers)
+        return saying("GET", headers, f"/api/v1{path}")
 
     def singles(self, connections: int) -> list[Say]:
         """Return what each connection says: POST /vms for one department, with names that never repeat."""
@@ -52,15 +52,12 @@ class Steppe:
         """Return what one connection says: POST /vms/bulk for BULK machines."""
         code, token = next(iter(self.tokens.items()))
 
-        def say(connection: Connection) -> Answer:
-            body = json.dumps({"vms": [_vm(code) for _ in range(BULK)]}).encode()
-            return connection.call("POST", "/api/v1/vms/bulk", body, _headers(token))
-
-        return [say]
+        request = saying("POST", _headers(token), "/api/v1/vms/bulk")
+        return [lambda: request(json.dumps({"vms": [_vm(code) for _ in range(BULK)]}).encode())]
 
     def _single(self, code: str) -> Say:
-        headers = _headers(self.tokens[code])
-        return lambda connection: connection.call("POST", "/api/v1/vms", json.dumps(_vm(code)).encode(), headers)
+        request = saying("POST", _headers(self.tokens[code]), "/api/v1/vms")
+        return lambda: request(json.dumps(_vm(code)).encode())
 
 
 _numbers = count(1)

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
-from bench.allocate.load import Answer, Connection, Say
+from bench.allocate.load import Connection, Say, saying
 from bench.servers import gunicorn
 
 PROVIDERS = 8
@@ -38,8 +38,9 @@ class Placement:
         # Each connection begins with a provider of its own, so that none waits for the other more than it must.
         turns = count(number)
         project = str(uuid4())
+        request = saying("PUT", _HEADERS)
 
-        def say(connection: Connection) -> Answer:
+        def say() -> bytes:
             provider = self.providers[next(turns) % len(self.providers)]
             body = {
                 "allocations": {provider: {"resources": {"VCPU": 1, "MEMORY_MB": 1024, "DISK_GB": 10}}},
@@ -48,7 +49,7 @@ class Placement:
                 "consumer_generation": None,
                 "consumer_type": "INSTANCE",
             }
-            return connection.call("PUT", f"/allocations/{uuid4()}", json.dumps(body).encode(), _HEADERS)
+            return request(json.dumps(body).encode(), f"/allocations/{uuid4()}")
 
         return say
 
@@ -83,7 +84,7 @@ def _provider(port: int, number: int) -> str:
             {"resource_provider_generation": 0, "inventories": inventories},
         ),
     ):
-        status, answer = connection.call(method, path, json.dumps(body).encode(), _HEADERS)
+        status, answer = connection.call(saying(method, _HEADERS, path)(json.dumps(body).encode()))
         if status >= 300:
             raise SystemExit(f"placement refused {method} {path}: {status} {answer.decode()}")
     connection.close()
