@@ -68,9 +68,8 @@ def _headers(token: str) -> dict[str, str]:
 
 
 def _vm(department: str) -> dict[str, object]:
-    subnet = f"bench-{int(department.rpartition('-')[2]) % 4}"
     size = {"vcpu": 1, "memory_mib": 1024, "disk_gib": 10}
-    return {"name": f"vm-{next(_numbers)}", "system": "main", "image": "bench", "subnets": [subnet], **size}
+    return {"name": f"vm-{next(_numbers)}", "system": "main", "image": "bench", "subnets": [department], **size}
 
 
 @contextmanager
@@ -95,7 +94,8 @@ def _departments_that_ask(session: Session, actor: Actor) -> dict[str, str]:
     catalogue.create_image(
         session, actor, {"code": "bench", "name": "bench", "os": "linux", "min_disk_gib": 1, "source": "bench.qcow2"}
     )
-    for number in range(4):
+    # Each department has one of its own, as each connection to Placement begins with a provider of its own.
+    for number in range(ASKING):
         subnet = {"code": f"bench-{number}", "name": "bench", "site": "nm", "network": "bench"}
         cidr = {"cidr": f"10.{200 + number * 4}.0.0/14", "gateway": f"10.{200 + number * 4}.0.1"}
         catalogue.create_subnet(session, actor, {**subnet, **cidr})

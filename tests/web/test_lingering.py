@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import sys
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -59,3 +60,10 @@ def test_two_requests_sent_at_once_are_both_answered(port: int) -> None:
         piece = connection.sock.recv(4096)
         assert piece, heard
         heard += piece
+
+
+def test_an_answer_comes_in_one_piece(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        for n in range(20):
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n%02d" % n)
+            assert re.search(rb"\r\n\r\n%02d \d+$" % n, client.recv(4096))
