@@ -103,10 +103,16 @@ class Pipeline:
             self._connection.wait(generators.send(self._pgconn))
 
     def commit(self) -> None:
-        """Commit the transaction together with what is under way, and finish. Raises what `finish` raises."""
+        """Commit the transaction together with what is under way, and finish. Roll back where something was refused:
+        then the commit is passed over. Raises what `finish` raises."""
         self._pgconn.send_query_params(b"COMMIT", None)
         self._waiting.append(None)
-        self.finish()
+        try:
+            self.finish()
+        finally:
+            # SQLAlchemy takes a transaction whose commit failed for ended, and would give the connection to others.
+            if self._pgconn.transaction_status == pq.TransactionStatus.INERROR:
+                self._pgconn.exec_(b"ROLLBACK")
 
     def finish(self) -> None:
         """Wait for everything and give the connection back. Raises the first error that there was."""

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from controlplane.db import Sessions, hurried
+from controlplane.db import Sessions, hurried, make_engine, make_sessions
 from quotas import wire
 
 
@@ -160,3 +160,18 @@ def test_words_of_any_kind_arrive_as_they_are(sessions: Sessions) -> None:
     with sessions() as session:
         assert wire.run(session, "SELECT %(w)s::text[]", {"w": wire.words(odd)}).fetchone() == (odd,)
         assert wire.run(session, "SELECT %(w)s::text[]", {"w": wire.words([])}).fetchone() == ([],)
+
+
+def test_a_connection_whose_commit_is_refused_serves_whoever_comes_next(url: str) -> None:
+    engine = make_engine(url, pool_size=1)
+    sessions = make_sessions(engine)
+    for _ in range(2):
+        session = hurried(sessions())
+        with wire.pipelined(session):
+            wire.run(session, "SELECT 1 / %(n)s::int", {"n": 0}, refused=taken)
+        with pytest.raises(LookupError):
+            session.commit()
+        session.close()
+        with sessions() as another:
+            assert wire.run(another, "SELECT %(n)s::int", {"n": 1}).fetchone() == (1,)
+    engine.dispose()
