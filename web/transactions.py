@@ -59,16 +59,21 @@ def _finish(answer: Response) -> Response:
         return answer
     if request.method in _WRITES and context.dry_run():
         return _would(answer)
+    try:
+        _keep_answer(answer)
+        g.session.commit()
+    except Refusal as refusal:
+        # What was written is waited for no sooner than here: by whatever speaks to the database first.
+        return errors.refused(refusal)
+    return answer
+
+
+def _keep_answer(answer: Response) -> None:
     key = g.get("idempotency_key")
     if key and not g.get("replayed"):
         headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
         kept = Answer(answer.status_code, headers, answer.get_data(as_text=True))
         idempotency.keep(g.session, g.actor, key, _fingerprint(), kept)
-    try:
-        g.session.commit()
-    except Refusal as refusal:
-        return errors.refused(refusal)
-    return answer
 
 
 def _would(answer: Response) -> Response:

@@ -215,3 +215,11 @@ def test_many_are_ordered_at_once_or_none_and_a_dry_run_orders_none(http: Caller
     assert answer.status_code == 202
     assert [(m["id"], m["state"]) for m in answer.json["vms"]] == [(ident, "deleting") for ident in ids]
     assert http.ours.post("/vms/bulk/explode", {"ids": ids}).status_code == 422
+
+
+def test_a_taken_name_is_refused_with_an_idempotency_key_as_without_one(http: Callers) -> None:
+    assert http.ours.post("/vms", vm("taken")).status_code == 202
+    for headers in ({}, {"Idempotency-Key": "again"}, {"Idempotency-Key": "again"}):
+        refused = http.ours.post("/vms", vm("taken"), headers=headers)
+        assert (refused.status_code, refused.json["code"]) == (409, "already_exists")
+    assert http.ours.post("/vms?dry_run=true", vm("taken")).status_code == 409
