@@ -18,7 +18,8 @@ def init_app(app: Flask, sessions: Sessions) -> None:
 
     @app.before_request
     def begin() -> None:
-        g.session = hurried(sessions())
+        # A form shows what was refused beside what was filled in, so its view must be told.
+        g.session = hurried(sessions()) if context.for_program() else sessions()
 
     @app.teardown_request
     def close(_error: BaseException | None) -> None:
