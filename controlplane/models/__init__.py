@@ -6,13 +6,21 @@ from controlplane.models.drifts import Drift, DriftKind, DriftOutcome, PoolCheck
 from controlplane.models.identity import ApiToken, IdempotencyKey, SignIn, SignInTry, User
 from controlplane.models.pools import Claim, Pool, PoolCapacity, Subnet
 from controlplane.models.records import AuditEvent
-from controlplane.models.requests import Request
+from controlplane.models.requests import (
+    CentreOption,
+    Notification,
+    Request,
+    RequestComment,
+    RequestStep,
+    RoutingRule,
+)
 from controlplane.models.resources import Resource
 from controlplane.models.tenancy import Department, Site, System
 
 __all__ = [
     "ApiToken",
     "AuditEvent",
+    "CentreOption",
     "Claim",
     "ConsoleTicket",
     "Department",
@@ -22,11 +30,15 @@ __all__ = [
     "Flavor",
     "IdempotencyKey",
     "Image",
+    "Notification",
     "Pool",
     "PoolCapacity",
     "PoolCheck",
     "Request",
+    "RequestComment",
+    "RequestStep",
     "Resource",
+    "RoutingRule",
     "SignIn",
     "SignInTry",
     "Site",

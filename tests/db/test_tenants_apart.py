@@ -30,7 +30,18 @@ from tests.accounts import token_of
 from tests.factories import ask, make_department, make_system, small_centre, vm
 from tests.people import ADMIN, staff_of
 
-CATALOGUE = {"alembic_version", "flavors", "images", "pool_capacity", "pool_checks", "pools", "sites", "subnets"}
+CATALOGUE = {
+    "centre_options",
+    "routing_rules",
+    "alembic_version",
+    "flavors",
+    "images",
+    "pool_capacity",
+    "pool_checks",
+    "pools",
+    "sites",
+    "subnets",
+}
 """Tables that hold nothing of a tenant's."""
 
 
