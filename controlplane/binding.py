@@ -4,6 +4,8 @@ A connection of the web server begins as a role that sees no tenant's rows at al
 role of the centre; from then on the transaction serves that somebody, and so does every later one of the same session.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
 from uuid import UUID
@@ -29,6 +31,18 @@ class _Tenant:
 def unlock(session: Session) -> None:
     """Let this transaction see all, to find out who asks; within `wire.pipelined` it costs no round trip."""
     wire.run(session, _CENTRE, {"role": CENTRE_ROLE})
+
+
+@contextmanager
+def as_centre(session: Session) -> Iterator[None]:
+    """Let a block see and change all, whomever the transaction serves: for what the centre itself decided.
+
+    After an error the transaction, or the savepoint around the block, has to be rolled back.
+    """
+    [(before,)] = wire.run(session, "SELECT current_setting('role')")
+    wire.run(session, _CENTRE, {"role": CENTRE_ROLE})
+    yield
+    wire.run(session, _CENTRE, {"role": before})
 
 
 def serve_centre(session: Session) -> None:

@@ -1,14 +1,19 @@
-"""Wanting a resource otherwise: what an order and a decision on drift have in common."""
+"""Wanting a resource otherwise: what orders, granted requests and decisions on drift have in common."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
-from controlplane import lifecycle, lookups
+from controlplane import audit, lifecycle, lookups
 from controlplane.capacity import with_names
-from controlplane.kinds.contract import Change
+from controlplane.errors import Invalid, NotFound, NotNow
+from controlplane.kinds import KINDS
+from controlplane.kinds.contract import Change, Verb
 from controlplane.models import Resource
-from quotas.amounts import QuotaExceeded
+from quotas import ledger
+from quotas.amounts import QuotaExceeded, difference, positive
 from quotas.ledger import Demand
 
 Post = Callable[[Session, Sequence[Demand]], None]
@@ -48,3 +53,63 @@ def want_gone(resource: Resource) -> None:
     resource.fault_code = resource.fault_detail = None
     resource.generation += 1
     resource.version += 1
+
+
+def do(session: Session, resource: Resource, name: str, body: BaseModel | Mapping[str, Any] | None) -> audit.Act:
+    """Record what a verb of its kind makes of a resource that the caller has locked; return what to say of it.
+
+    Growth is taken at once; what shrinks is given back when it is done. Raises NotFound, NotNow, Invalid, OverQuota.
+    """
+    change = planned(session, resource, name, body)
+    if positive(difference(change.demand, resource.demand)):
+        # What exists may be larger than what was last asked: a change that failed has given nothing back.
+        take(session, resource, change.demand, ledger.grow)
+    details = {"generation": resource.generation + 1, "before": _shown(resource.wanted), "after": _shown(change.wanted)}
+    want(resource, change)
+    return said(resource, name, details)
+
+
+def planned(session: Session, resource: Resource, name: str, body: BaseModel | Mapping[str, Any] | None) -> Change:
+    """Return what a verb would make of a resource. Raises NotFound, NotNow, Invalid."""
+    verb = KINDS[resource.kind].verbs.get(name)
+    if verb is None:
+        raise NotFound(noun="action", name=name)
+    if resource.desired == "absent":
+        raise NotNow(name=resource.name, state="to be deleted", verb=name, when="kept; delete it again to go on")
+    if resource.state not in verb.possible_in:
+        raise NotNow(name=resource.name, state=resource.state, verb=name, when=" or ".join(sorted(verb.possible_in)))
+    return verb.apply(session, resource, _body(verb, body))
+
+
+def remove(resource: Resource) -> list[audit.Act]:
+    """Want it gone; return what to say of it. One that is going already and has not failed needs no new order."""
+    if resource.desired == "absent" and resource.state != "faulted":
+        return []
+    want_gone(resource)
+    return [said(resource, "delete", {"generation": resource.generation})]
+
+
+def _body(verb: Verb, body: BaseModel | Mapping[str, Any] | None) -> BaseModel | None:
+    if verb.body is None:
+        if body:
+            raise Invalid(field="body", reason="this action takes none")
+        return None
+    try:
+        return body if isinstance(body, verb.body) else verb.body.model_validate(body or {})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise Invalid(field=".".join(map(str, problem["loc"])) or "body", reason=problem["msg"]) from error
+
+
+def _shown(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what may stand in the audit trail: sizes and states, never keys or user data."""
+    return {
+        k: wanted[k] for k in ("vcpu", "memory_mib", "disk_gib", "image", "power", "boots", "builds") if k in wanted
+    }
+
+
+def said(resource: Resource, verb: str, details: dict[str, Any]) -> audit.Act:
+    """Return what the trail says of something that was done to a resource."""
+    return audit.Act(
+        f"{resource.kind}.{verb}", resource.kind, resource.id, resource.name, resource.department_id, details
+    )

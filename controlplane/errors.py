@@ -50,6 +50,42 @@ class Forbidden(Refusal):
     status = 403
 
 
+class ApprovalNeeded(Refusal):
+    """This has to be approved first, by {roles}. Send it as a request: POST /api/v1/requests, or Ask in the console."""
+
+    code = "request.approval_needed"
+    status = 409
+
+
+class OwnRequest(Refusal):
+    """You asked for this yourself: somebody else has to decide on it."""
+
+    code = "request.own"
+    status = 403
+
+
+class AlreadyDecided(Refusal):
+    """You have decided on this request already: the other approval is somebody else's to give."""
+
+    code = "request.already_decided"
+    status = 403
+
+
+class CannotHandTo(Refusal):
+    """There is nobody {name!r} to whom you could hand this: it must be somebody else of the same role, or of the
+    department that asks, who did not ask for it."""
+
+    code = "request.cannot_hand_to"
+    status = 422
+
+
+class NotYourRequest(Refusal):
+    """Only {name}, who asked for it, may change, submit or withdraw this request. Whoever decides may return it."""
+
+    code = "request.not_yours"
+    status = 403
+
+
 class NotSignedIn(Refusal):
     """Sign in, or send a valid token: Authorization: Bearer TOKEN."""
 

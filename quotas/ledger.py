@@ -77,17 +77,21 @@ def allocate(session: Session, demands: Sequence[Demand]) -> None:
     wire.write(session, allocating(session, demands))
 
 
-def allocating(session: Session, demands: Sequence[Demand]) -> wire.Write:
-    """Lock what new demands take, on departments and pools; return what writes it down. Raises QuotaExceeded.
+def allocating(session: Session, demands: Sequence[Demand], given_up: Sequence[UUID] = ()) -> wire.Write:
+    """Lock what new demands take, on departments and pools; return what writes it down, and gives up the holds of
+    `given_up`. Raises QuotaExceeded.
 
     The write must go out in the same transaction: until then nothing is taken, and nobody else can take it.
     """
-    return _settling(session, demands, "used")
+    return _settling(session, demands, "used", void=given_up)
 
 
 def commit(session: Session, held_by: UUID, demands: Sequence[Demand]) -> None:
-    """Turn the hold of `held_by` into the use of `demands` in one step. Raises QuotaExceeded; the hold then stands."""
-    wire.write(session, _settling(session, demands, "used", void=(held_by,)))
+    """Turn the hold of `held_by` into the use of `demands` in one step. Raises QuotaExceeded; the hold then stands.
+
+    A hold keeps others out, and is no claim against a limit that was lowered since.
+    """
+    wire.write(session, allocating(session, demands, (held_by,)))
 
 
 def void(session: Session, subjects: Sequence[UUID]) -> None:
@@ -230,13 +234,18 @@ def _posting(
     Raises QuotaExceeded.
     """
     net: dict[int, tuple[int, int]] = {}
+    given_up: dict[int, int] = defaultdict(int)
     for m in movements:
         held, used = net.get(m.account, (0, 0))
         net[m.account] = (held + m.held, used + m.used)
+        if m.kind == "void":
+            given_up[m.account] += m.held
     shortages = [*absent] + [
-        Shortage(a.owner, a.owner_kind, a.resource_class, a.limit, a.used, a.held, grows)
-        for a, grows in ((locked[account], sum(change)) for account, change in net.items())
-        if a.limit is not None and grows > 0 and a.used + a.held + grows > a.limit
+        Shortage(a.owner, a.owner_kind, a.resource_class, a.limit, a.used, a.held + void, grows)
+        for a, void, grows in (
+            (locked[account], given_up[account], sum(change) - given_up[account]) for account, change in net.items()
+        )
+        if a.limit is not None and grows > 0 and a.used + a.held + void + grows > a.limit
     ]
     if shortages:
         raise QuotaExceeded(shortages)

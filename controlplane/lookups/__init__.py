@@ -24,9 +24,10 @@ from controlplane.lookups.department import (
 )
 from controlplane.lookups.drift import drift_for, drifts, may_decide_drift, pool_checks
 from controlplane.lookups.pool import pool_for, pools
-from controlplane.lookups.request import progress, request_for, requests
-from controlplane.lookups.resource import resource_for, resources, resources_by_id, resources_locked
-from controlplane.lookups.system import system_for, systems
+from controlplane.lookups.request import comments_of, inbox, progress, request_for, requests
+from controlplane.lookups.resource import resource_for, resources, resources_by_id, resources_locked, resources_of
+from controlplane.lookups.routing import routing_rule_for, routing_rules
+from controlplane.lookups.system import system_for, system_of, systems
 from controlplane.lookups.trail import audit_events, audited_actions, history
 
 __all__ = (
@@ -34,6 +35,7 @@ __all__ = (
     "addresses",
     "audit_events",
     "audited_actions",
+    "comments_of",
     "department_asking",
     "department_for",
     "departments",
@@ -44,6 +46,7 @@ __all__ = (
     "history",
     "image_for",
     "images",
+    "inbox",
     "lineage_of",
     "may_decide_drift",
     "pool_checks",
@@ -56,11 +59,15 @@ __all__ = (
     "resources",
     "resources_by_id",
     "resources_locked",
+    "resources_of",
+    "routing_rule_for",
+    "routing_rules",
     "site_for",
     "sites",
     "subnet_for",
     "subnets",
     "subtree_of",
     "system_for",
+    "system_of",
     "systems",
 )

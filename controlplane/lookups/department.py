@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import LiteralString, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -33,12 +33,13 @@ def department_for(session: Session, actor: Actor, ref: str | UUID, action: str,
 
 class Asking(NamedTuple):
     """A department that asks for something. `lineage` leads from the top of the tree down to it; `now` is the time of
-    the transaction."""
+    the transaction, `rules` are those that say who has to approve what, as they are kept."""
 
     id: UUID
     code: str
     lineage: list[UUID]
     now: datetime
+    rules: list[dict[str, Any]] | None
 
 
 def department_asking(session: Session, actor: Actor, ref: str | UUID) -> Callable[[], Asking]:
@@ -91,7 +92,10 @@ _DEPARTMENT_FILTERS: dict[str, Filter] = {
 # it for a foreign key, must not read all of it once it has grown. What it costs to have none but that plan is made so
 # high that servers before PostgreSQL 18 would compile it.
 _ASKING: LiteralString = """
-    SELECT id, code, lineage, now(), set_config('plan_cache_mode', 'force_generic_plan', true),
+    SELECT id, code, lineage, now(),
+           (SELECT json_agg(json_build_object('name', name, 'applies', applies, 'steps', steps) ORDER BY code)
+            FROM routing_rules WHERE enabled),
+           set_config('plan_cache_mode', 'force_generic_plan', true),
            set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)
     FROM departments WHERE deleted_at IS NULL AND
 """

@@ -1,36 +1,75 @@
-"""Reads of requests, and of what became of them."""
+"""Reads of requests, of what waits for somebody's decision, and of what became of them."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from controlplane.actor import Actor
-from controlplane.errors import NotFound
-from controlplane.lookups.reading import Filter, filtered, ids, in_scope, ordered_by, uuid_of
-from controlplane.models import Department, Request, Resource
+from controlplane.asks.states import STATES
+from controlplane.errors import Invalid, NotFound
+from controlplane.lookups.reading import Filter, filtered, ids, in_scope, number, ordered_by, uuid_of
+from controlplane.models import Department, Request, RequestComment, RequestStep, Resource
 from controlplane.paging import Listing, Page, paginate
-from controlplane.policy import authorize
+from controlplane.policy import OF_DEPARTMENTS, authorize
+
+MOST_COMMENTS = 500
 
 
-def request_for(session: Session, actor: Actor, ref: str | UUID) -> Request:
-    """Return a request by id. Raises Forbidden, NotFound."""
-    authorize(actor, "request.read")
+def request_for(
+    session: Session, actor: Actor, ref: str | UUID, action: str = "request.read", *, lock: bool = False
+) -> Request:
+    """Return a request by id, with its department and its approvals. With `lock`, its row is the caller's until the end
+    of the transaction. Raises Forbidden, NotFound."""
+    authorize(actor, action)
     statement = in_scope(select(Request).where(Request.id == uuid_of(ref, "request")), Request.department_id, actor)
-    request: Request | None = session.scalar(statement.options(joinedload(Request.department)))
+    statement = statement.options(joinedload(Request.department), selectinload(Request.steps))
+    if lock:
+        statement = statement.with_for_update(of=Request)
+    request: Request | None = session.scalar(statement.execution_options(populate_existing=True))
     if request is None:
         raise NotFound(noun="request", name=str(ref))
     return request
 
 
 def requests(session: Session, actor: Actor, listing: Listing) -> Page[Request]:
-    """List requests; filters: department."""
+    """List requests; filters: department, state, kind, mine, number."""
     authorize(actor, "request.read")
     statement = in_scope(select(Request), Request.department_id, actor)
-    filters: dict[str, Filter] = {"department": lambda v: Request.department_id.in_(ids(Department, v))}
+    filters: dict[str, Filter] = {
+        "department": lambda v: Request.department_id.in_(ids(Department, v)),
+        "state": lambda v: Request.state.in_(_states(v)),
+        "kind": lambda v: Request.kind == v,
+        "mine": lambda v: Request.asked_for == (actor.user or actor.id) if v == "true" else true(),
+        "number": lambda v: Request.number == number("number", v),
+    }
     statement = filtered(session, statement, listing.filters, filters).options(joinedload(Request.department))
     return paginate(session, statement, ordered_by(Request, "created_at", default="-created_at"), listing)
+
+
+def inbox(session: Session, actor: Actor, listing: Listing) -> Page[RequestStep]:
+    """List the approvals that wait for the actor, what is due first first. Raises Forbidden.
+
+    Filters: department; handed (true: those that were handed to the actor in person).
+    """
+    authorize(actor, "request.read")
+    known: dict[str, Filter] = {
+        "handed": lambda _: true(),
+        "department": lambda v: RequestStep.department_id.in_(ids(Department, v)),
+    }
+    statement = select(RequestStep).where(RequestStep.state == "open", _desk(actor, listing.filters.get("handed")))
+    statement = in_scope(statement, RequestStep.department_id, actor) if actor.role in OF_DEPARTMENTS else statement
+    statement = filtered(session, statement, listing.filters, known)
+    statement = statement.options(joinedload(RequestStep.request).joinedload(Request.department))
+    return paginate(session, statement, ordered_by(RequestStep, "due_at"), listing)
+
+
+def comments_of(session: Session, actor: Actor, request: UUID) -> Sequence[RequestComment]:
+    """Return what was said of a request that the caller has read, the oldest first, at most MOST_COMMENTS."""
+    authorize(actor, "request.read")
+    said = select(RequestComment).where(RequestComment.request_id == request).order_by(RequestComment.id)
+    return session.scalars(said.limit(MOST_COMMENTS)).all()
 
 
 def progress(session: Session, requests: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
@@ -44,3 +83,19 @@ def progress(session: Session, requests: Sequence[UUID]) -> dict[UUID, dict[str,
     for request, state, count in rows:
         found[request][state] = count
     return found
+
+
+def _desk(actor: Actor, handed: str | None) -> ColumnElement[bool]:
+    """Return the condition of what waits on the actor's desk, or was handed to him; each has an index of its own."""
+    if handed == "true":
+        return RequestStep.handed_to == (actor.user or actor.id)
+    of_role = (RequestStep.role == actor.role) & RequestStep.handed_to.is_(None)
+    return of_role & (RequestStep.department_id == actor.department) if actor.role in OF_DEPARTMENTS else of_role
+
+
+def _states(given: str) -> list[str]:
+    wanted = given.split(",")
+    unknown = sorted(set(wanted) - set(STATES))
+    if unknown:
+        raise Invalid(field="state", reason=f"{', '.join(unknown)}: no such state; there are {', '.join(STATES)}")
+    return wanted

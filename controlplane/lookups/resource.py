@@ -58,6 +58,21 @@ def resources_by_id(session: Session, actor: Actor, kind: str, refs: Sequence[UU
     return [found[ref] for ref in dict.fromkeys(refs) if ref in found]
 
 
+def resources_of(
+    session: Session, actor: Actor, department: UUID, refs: Sequence[UUID], *, lock: bool = False
+) -> dict[UUID, Resource]:
+    """Return those of `refs`, of any kind, that are a department's, by id. With `lock`, their rows are the caller's
+    until its transaction ends; they are locked in id order. Raises Forbidden."""
+    authorize(actor, "resource.read")
+    if not refs:
+        return {}
+    statement = select(Resource).where(Resource.id.in_(refs), Resource.deleted_at.is_(None))
+    statement = in_scope(statement.where(Resource.department_id == department), Resource.department_id, actor)
+    if lock:
+        statement = statement.order_by(Resource.id).with_for_update()
+    return {r.id: r for r in session.scalars(statement.execution_options(populate_existing=True))}
+
+
 def resources(session: Session, actor: Actor, kind: str, listing: Listing) -> Page[Resource]:
     """List resources of a kind; filters: q (name or address, any part), state, department, system, pool, request."""
     authorize(actor, "resource.read")

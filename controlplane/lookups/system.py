@@ -25,6 +25,20 @@ def system_for(session: Session, actor: Actor, ref: str | UUID, action: str) -> 
     return found[0]
 
 
+def system_of(session: Session, actor: Actor, department: UUID, code: str) -> System:
+    """Return the system of a department with this code; it stays open until the caller's transaction ends.
+
+    Raises Forbidden, NotFound.
+    """
+    authorize(actor, "system.read")
+    statement = select(System).where(System.department_id == department, System.code == code)
+    statement = in_scope(statement.where(System.deleted_at.is_(None)), System.department_id, actor)
+    found = session.scalar(statement.with_for_update(read=True, key_share=True))
+    if found is None:
+        raise NotFound(noun="system", name=code)
+    return found
+
+
 def systems(session: Session, actor: Actor, listing: Listing) -> Page[System]:
     """List systems; filters: q, department, mlps_level."""
     authorize(actor, "system.read")

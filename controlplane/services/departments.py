@@ -13,8 +13,8 @@ from controlplane.conflicts import lock_row, refusing_duplicates
 from controlplane.db import new_id
 from controlplane.errors import AlreadyExists, InUse, Invalid, Stale
 from controlplane.kinds import KINDS
+from controlplane.limits import lock_tree, set_limits
 from controlplane.models import Department, Resource, System
-from quotas.limits import set_limit
 
 CLASSES: frozenset[str] = frozenset(c for kind in KINDS.values() for c in kind.classes)
 
@@ -82,9 +82,7 @@ def set_quota(
     negative = sorted(c for c, limit in limits.items() if limit is not None and limit < 0)
     if negative:
         raise Invalid(field="limits", reason=f"{', '.join(negative)}: a limit is 0 or more, or none")
-    _lock_tree(session)
-    below = sorted(lookups.subtree_of(session, department.id) - {department.id})
-    set_limit(session, department.id, "department", limits, below)
+    set_limits(session, department.id, limits)
     audit.record(session, actor, [_said(department, "set_quota", {"limits": dict(limits)})])
     return department
 
@@ -113,16 +111,8 @@ def delete(session: Session, actor: Actor, ref: str, now: Any = None) -> None:
 
 def _parent(session: Session, actor: Actor, code: str) -> Department:
     """Return the department above a new one, which stays open until the new one is there."""
-    _lock_tree(session)
+    lock_tree(session)
     return lookups.department_for(session, actor, code, "department.write", keep=True)
-
-
-def _lock_tree(session: Session) -> None:
-    """Let the tree grow and limits be set one after the other: a limit must count all that is below, also the newest.
-
-    Not by row locks: asks hold these all the time, and a limit would wait for a quiet moment that never comes.
-    """
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("departments", 0))))
 
 
 def _said(department: Department, verb: str, details: dict[str, Any]) -> audit.Act:

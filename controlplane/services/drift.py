@@ -206,10 +206,11 @@ def _make_record(session: Session, actor: Actor, department: Department, drift: 
         id=new_id(),
         kind=drift.pool.kind,
         department_id=department.id,
-        state="approved",
-        items=[found.spec],
+        state="done",
+        items=[{"do": "create", "kind": drift.pool.kind, "spec": found.spec}],
         asked_by=actor.id,
         asked_by_name=actor.name,
+        asked_for=actor.user,
     )
     resource = Resource(
         id=drift.external_id,

@@ -5,18 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from controlplane import audit, jobs, lookups
+from controlplane import audit, changes, jobs, lookups
 from controlplane.actor import Actor
-from controlplane.changes import take, want, want_gone
-from controlplane.errors import Invalid, NotFound, NotNow, Refusal, RowsRefused, Stale
+from controlplane.errors import Invalid, NotFound, Refusal, RowsRefused, Stale
 from controlplane.kinds import KINDS
-from controlplane.kinds.contract import Verb
 from controlplane.models import Resource
-from quotas import ledger
-from quotas.amounts import difference, positive
 
 MAX_AT_ONCE = 1000
 
@@ -58,7 +54,7 @@ def act(session: Session, actor: Actor, order: Order) -> Resource:
     """
     resource = lookups.resource_for(session, actor, order.kind, order.ref, action_for(order.verb), lock=True)
     _check_version(resource, order.version)
-    done = _change(session, resource, order.verb, order.body)
+    done = changes.do(session, resource, order.verb, order.body)
     audit.record(session, actor, [done])
     jobs.enqueue(session, [resource.id], actor.trace)
     session.flush()
@@ -69,7 +65,7 @@ def delete(session: Session, actor: Actor, kind: str, ref: str | UUID, version: 
     """Record that a resource is to go. Quota and addresses are given back when it is confirmed gone."""
     resource = lookups.resource_for(session, actor, kind, ref, "resource.delete", lock=True)
     _check_version(resource, version)
-    audit.record(session, actor, _remove(resource))
+    audit.record(session, actor, changes.remove(resource))
     jobs.enqueue(session, [resource.id], actor.trace)
     session.flush()
     return resource
@@ -83,12 +79,12 @@ def act_many(session: Session, actor: Actor, order: BulkOrder) -> list[UUID]:
     known = KINDS[order.kind].verbs.get(order.verb)
     if known is None or known.body is not None:
         raise NotFound(noun="action", name=order.verb)
-    return _many(session, actor, order, action_for(order.verb), lambda r: [_change(session, r, order.verb, None)])
+    return _many(session, actor, order, action_for(order.verb), lambda r: [changes.do(session, r, order.verb, None)])
 
 
 def delete_many(session: Session, actor: Actor, kind: str, refs: Sequence[UUID]) -> list[UUID]:
     """Record that many resources are to go, all or none; return their ids, each once. Raises RowsRefused."""
-    return _many(session, actor, BulkOrder(kind, refs, "delete"), "resource.delete", _remove)
+    return _many(session, actor, BulkOrder(kind, refs, "delete"), "resource.delete", changes.remove)
 
 
 def possible(resource: Resource) -> dict[str, bool]:
@@ -122,56 +118,6 @@ def _many(
     return refs
 
 
-def _change(session: Session, resource: Resource, name: str, body: BaseModel | Mapping[str, Any] | None) -> audit.Act:
-    verb = KINDS[resource.kind].verbs.get(name)
-    if verb is None:
-        raise NotFound(noun="action", name=name)
-    if resource.desired == "absent":
-        raise NotNow(name=resource.name, state="to be deleted", verb=name, when="kept; delete it again to go on")
-    if resource.state not in verb.possible_in:
-        raise NotNow(name=resource.name, state=resource.state, verb=name, when=" or ".join(sorted(verb.possible_in)))
-    change = verb.apply(session, resource, _body(verb, body))
-    if positive(difference(change.demand, resource.demand)):
-        # What exists may be larger than what was last asked: a change that failed has given nothing back.
-        take(session, resource, change.demand, ledger.grow)
-    details = {"generation": resource.generation + 1, "before": _shown(resource.wanted), "after": _shown(change.wanted)}
-    want(resource, change)
-    return _said(resource, name, details)
-
-
-def _remove(resource: Resource) -> list[audit.Act]:
-    """Want it gone; one that is going already and has not failed needs no new order."""
-    if resource.desired == "absent" and resource.state != "faulted":
-        return []
-    want_gone(resource)
-    return [_said(resource, "delete", {"generation": resource.generation})]
-
-
 def _check_version(resource: Resource, version: int | None) -> None:
     if version is not None and version != resource.version:
         raise Stale
-
-
-def _body(verb: Verb, body: BaseModel | Mapping[str, Any] | None) -> BaseModel | None:
-    if verb.body is None:
-        if body:
-            raise Invalid(field="body", reason="this action takes none")
-        return None
-    try:
-        return body if isinstance(body, verb.body) else verb.body.model_validate(body or {})
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise Invalid(field=".".join(map(str, problem["loc"])) or "body", reason=problem["msg"]) from error
-
-
-def _shown(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what may stand in the audit trail: sizes and states, never keys or user data."""
-    return {
-        k: wanted[k] for k in ("vcpu", "memory_mib", "disk_gib", "image", "power", "boots", "builds") if k in wanted
-    }
-
-
-def _said(resource: Resource, verb: str, details: dict[str, Any]) -> audit.Act:
-    return audit.Act(
-        f"{resource.kind}.{verb}", resource.kind, resource.id, resource.name, resource.department_id, details
-    )

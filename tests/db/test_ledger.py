@@ -158,7 +158,7 @@ def test_commit_of_more_than_was_held_is_refused_where_the_rest_does_not_fit_and
     request = asked(vcpu=8)
     ledger.hold(session, [request])
     [short] = refused(session, lambda s, demands: ledger.commit(s, request.subject, demands), demand(vcpu=11))
-    assert (short.owner, short.asked, short.short_by) == (LEAF, 3, 1)
+    assert (short.owner, short.asked, short.held, short.short_by) == (LEAF, 11, 0, 1)
     assert balance(session, LEAF) == (8, 0)
 
 
@@ -171,12 +171,15 @@ def test_commit_is_refused_by_a_full_pool_and_the_hold_stands(session: Session) 
     assert balance(session, LEAF) == (4, 0)
 
 
-def test_a_hold_made_before_the_limit_was_cut_can_still_be_committed(session: Session) -> None:
+def test_a_hold_made_before_the_limit_was_cut_is_no_claim_against_the_new_limit(session: Session) -> None:
     request = asked(vcpu=8)
     ledger.hold(session, [request])
-    limit(session, LEAF, vcpu=2)
-    ledger.commit(session, request.subject, [demand(vcpu=8)])
-    assert balance(session, LEAF) == (0, 8)
+    limit(session, LEAF, vcpu=7)
+    [short] = refused(session, lambda s, demands: ledger.commit(s, request.subject, demands), demand(vcpu=8))
+    assert (short.owner, short.limit, short.held, short.short_by) == (LEAF, 7, 0, 1)
+    assert balance(session, LEAF) == (8, 0)
+    ledger.commit(session, request.subject, [demand(vcpu=7)])
+    assert balance(session, LEAF) == (0, 7)
 
 
 def test_void_gives_up_a_hold_once_however_often_it_is_called(session: Session) -> None:

@@ -38,6 +38,7 @@ CLASSES = ("vcpu", "disk")
 Account = tuple[str, str]
 Standing = dict[Account, int]
 """What one subject has on each account."""
+NOBODY: list["Subject"] = []
 
 
 def above(department: str) -> tuple[str, ...]:
@@ -89,8 +90,11 @@ class Model:
             if (owner, c) in self.limits and (owner in required or self.limits[owner, c] is not None)
         }
 
-    def short(self, asks: list[Ask], leaving: list[Subject]) -> dict[Account, int]:
-        """Return by how much each account is short if `asks` come and the subjects of `leaving` go."""
+    def short(
+        self, asks: list[Ask], leaving: list[Subject] = NOBODY, given_up: list[Subject] = NOBODY
+    ) -> dict[Account, int]:
+        """Return by how much each account is short if `asks` come, the subjects of `leaving` go, and the holds of
+        `given_up` are no claim any more."""
         growth: dict[Account, int] = {}
         absent: dict[Account, int] = {}
         for ask in asks:
@@ -103,8 +107,12 @@ class Model:
         for subject in leaving:
             for account, amount in subject.standing.items():
                 growth[account] = growth.get(account, 0) - amount
+        kept = {
+            account: sum(self.balance(account)) - sum(s.standing.get(account, 0) for s in given_up)
+            for account in growth
+        }
         over = {
-            account: sum(self.balance(account)) + more - limit
+            account: kept[account] + more - limit
             for account, more in growth.items()
             if more > 0 and (limit := self.limits[account]) is not None
         }
@@ -226,9 +234,9 @@ class LedgerMachine(RuleBasedStateMachine):
         side: dict[UUID, Subject],
         verb: Callable[[Session, list[Demand]], None],
     ) -> object:
-        """Let new subjects come while holds leave; return their ids for a bundle."""
+        """Let new subjects come while the holds of `leaving` are given up; return their ids for a bundle."""
         new = [Subject(uuid4(), ask, self.model.standing(ask)) for ask in asks]
-        if not self._done(self.model.short(asks, leaving), lambda: verb(self.session, self._demands(new))):
+        if not self._done(self.model.short(asks, given_up=leaving), lambda: verb(self.session, self._demands(new))):
             return multiple()
         for subject in leaving:
             del self.model.held[subject.id]

@@ -1,0 +1,41 @@
+"""Limits of departments: what setting one and raising one have in common."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from controlplane import lookups
+from quotas.limits import set_limit
+from quotas.tables import accounts
+
+
+def lock_tree(session: Session) -> None:
+    """Let the tree grow and limits be set one after the other: a limit must count all that is below, also the newest.
+
+    Not by row locks: asks hold these all the time, and a limit would wait for a quiet moment that never comes.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("departments", 0))))
+
+
+def set_limits(session: Session, department: UUID, limits: Mapping[str, int | None]) -> None:
+    """Set the limits of a department per class, None for unlimited."""
+    lock_tree(session)
+    below = sorted(lookups.subtree_of(session, department) - {department})
+    set_limit(session, department, "department", limits, below)
+
+
+def raise_limits(session: Session, department: UUID, by: Mapping[str, int]) -> dict[str, int]:
+    """Raise the limits of a department per class and return them; an unlimited class stays so."""
+    lock_tree(session)
+    present = session.execute(
+        select(accounts.c.resource_class, accounts.c.limit)
+        .where(accounts.c.owner == department, accounts.c.resource_class.in_(by))
+        .order_by(accounts.c.id)
+        .with_for_update()
+    )
+    known = {row.resource_class: row.limit for row in present}
+    raised = {c: (known.get(c) or 0) + more for c, more in by.items() if c not in known or known[c] is not None}
+    set_limits(session, department, raised)
+    return raised
