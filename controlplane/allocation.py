@@ -145,12 +145,12 @@ def _refused(kind: Kind, items: Sequence[Prepared], error: Error) -> Exception:
     return AlreadyExists(noun=kind.name, name=", ".join(item.name for item in items[:5]))
 
 
-def read(session: Session, actor: Actor, ask: Ask) -> tuple[Asking, list[Prepared]]:
+def read(session: Session, actor: Actor, ask: Ask, action: str = "resource.create") -> tuple[Asking, list[Prepared]]:
     """Return who asks and what for. Raises RowsRefused, or the refusal itself where there is one item."""
     if not 1 <= len(ask.items) <= MAX_ITEMS:
         raise Invalid(field="items", reason=f"one ask takes 1 to {MAX_ITEMS} of them, not {len(ask.items)}")
     kind = KINDS[ask.kind]
-    found = lookups.department_asking(session, actor, ask.department)
+    found = lookups.department_asking(session, actor, ask.department, action)
     known = as_uuid(ask.department)
     try:
         specs = _parse(kind, ask.items)

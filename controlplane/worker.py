@@ -24,6 +24,7 @@ from controlplane.reconcile.gate import Limits
 from controlplane.reconcile.resource import park, put_off, reconcile
 from controlplane.reconcile.sweep import sweep
 from controlplane.services import idempotency, leavers, sign_in
+from controlplane.services.following_up import follow_up
 from controlplane.settings import Settings
 from controlplane.shifts import Plan, work
 from provisioners.contract import Unreachable
@@ -109,6 +110,13 @@ def make_app(installation: Installation, drivers: Drivers) -> App:
     def forget_old_answers(timestamp: int) -> None:
         with transaction(sessions) as session:
             idempotency.forget_old(session, datetime.fromtimestamp(timestamp, UTC))
+
+    @app.periodic(cron="*/5 * * * *")
+    @app.task(name="follow_up", queue=jobs.SWEEP, queueing_lock="follow_up")
+    def follow_up_requests(timestamp: int) -> None:
+        with transaction(sessions) as session:
+            followed = follow_up(session, system("worker"), datetime.fromtimestamp(timestamp, UTC))
+        log.info("followed requests up", **asdict(followed), timestamp=timestamp)
 
     @app.periodic(cron="37 * * * *")
     @app.task(name="tidy_accounts", queue=jobs.SWEEP, queueing_lock="tidy_accounts")

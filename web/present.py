@@ -126,16 +126,72 @@ def allocated(submitted: Record, made: Record, *, with_pool: bool) -> dict[str, 
 
 
 def asked(r: Record, progress: Mapping[str, int]) -> dict[str, Any]:
-    """A request with how many of its resources are in each state."""
+    """A request as a list shows it, with how many of its resources are in each state."""
     return {
         **_recorded(r),
-        "kind": r.kind,
+        **_fields(r, "number", "kind", "state", "title", "outcome"),
         "department": r.department.code,
-        "state": r.state,
         "count": len(r.items),
         "asked_by": r.asked_by_name,
+        "submitted_at": stamp(r.submitted_at),
+        "decided_at": stamp(r.decided_at),
+        "done_at": stamp(r.done_at),
+        "expires_at": stamp(r.expires_at),
         "progress": dict(progress),
     }
+
+
+def request_in_full(r: Record, progress: Mapping[str, int]) -> dict[str, Any]:
+    """A request with what it asks for and its approvals."""
+    return {**asked(r, progress), "reason": r.reason, "items": r.items, "steps": [approval(s) for s in r.steps]}
+
+
+def approval(s: Record) -> dict[str, Any]:
+    """An approval of a request."""
+    return {
+        **_fields(s, "round", "stage", "role", "rule", "state", "comment"),
+        "id": str(s.id),
+        "opened_at": stamp(s.opened_at),
+        "due_at": stamp(s.due_at),
+        "handed_over": s.handed_to is not None,
+        "decided_by": s.decided_by_name,
+        "decided_at": stamp(s.decided_at),
+    }
+
+
+def waiting(s: Record) -> dict[str, Any]:
+    """An approval that waits, with the request that it is of."""
+    return {**approval(s), "request": asked(s.request, {})}
+
+
+def remark(c: Record) -> dict[str, Any]:
+    """What somebody said of a request."""
+    return {"id": str(c.id), "at": stamp(c.at), "author": c.author_name, "body": c.body}
+
+
+def impact(i: Record, *, with_pool: bool) -> dict[str, Any]:
+    """What granting a request would do now."""
+    made = [
+        {
+            "name": one.prepared.name,
+            "demand": dict(one.prepared.demand),
+            **({"pool": one.pool.code} if with_pool else {}),
+        }
+        for one in i.made
+    ]
+    problem = i.problem
+    return {
+        "fits": problem is None,
+        "problem": {"code": problem.code, "detail": problem.message, **problem.numbers()} if problem else None,
+        "made": made,
+        "quota_before": [balance(b) for b in i.before],
+        "quota_after": [balance(b) for b in i.after],
+    }
+
+
+def rule(r: Record) -> dict[str, Any]:
+    """A rule that says who has to approve what."""
+    return {**_recorded(r), **_fields(r, "code", "name", "name_en", "enabled", "applies", "steps")}
 
 
 def drift(d: Record) -> dict[str, Any]:

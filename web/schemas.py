@@ -102,13 +102,6 @@ class VmQuery(ListQuery):
     request: str | None = None
 
 
-class RequestQuery(Strict):
-    limit: int = Field(50, ge=1, le=500)
-    cursor: str | None = None
-    sort: str | None = None
-    department: str | None = None
-
-
 class PoolQuery(Strict):
     limit: int = Field(50, ge=1, le=500)
     cursor: str | None = None

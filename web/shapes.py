@@ -5,6 +5,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from controlplane.asks.states import State as RequestState
+from controlplane.asks.states import StepState
 from controlplane.lifecycle import State
 
 
@@ -101,6 +103,98 @@ class Vms(Answer):
 
     request: UUID
     vms: list[Vm]
+
+
+class Approval(Answer):
+    """One approval that a rule demands of a request. Stages follow one on the other, rounds on a return."""
+
+    id: UUID
+    round: int
+    stage: int
+    role: str
+    rule: str = Field(description="names of the rules that demand it")
+    state: StepState
+    opened_at: AwareDatetime | None
+    due_at: AwareDatetime | None
+    handed_over: bool
+    decided_by: str | None
+    decided_at: AwareDatetime | None
+    comment: str
+
+
+class AskedFor(Answer):
+    """A request as a list shows it."""
+
+    id: UUID
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    version: int
+    number: int = Field(description="what people call it by")
+    kind: str
+    state: RequestState
+    title: str
+    outcome: str | None
+    department: str
+    count: int
+    asked_by: str
+    submitted_at: AwareDatetime | None
+    decided_at: AwareDatetime | None
+    done_at: AwareDatetime | None
+    expires_at: AwareDatetime | None
+    progress: dict[str, int] = Field(description="how many of its resources are in each state")
+
+
+class InFull(AskedFor):
+    """A request with all that it asks for and its approvals."""
+
+    reason: str
+    items: list[dict[str, Any]]
+    steps: list[Approval]
+
+
+class RequestPage(BaseModel):
+    """One page of a list of requests."""
+
+    items: list[AskedFor]
+    next: str | None = Field(description="cursor of the next page")
+    previous: str | None = Field(description="cursor of the page before")
+
+
+class Waits(Approval):
+    """An approval that waits, with the request that it is of."""
+
+    request: AskedFor
+
+
+class InboxPage(BaseModel):
+    """One page of the approvals that wait for the caller."""
+
+    items: list[Waits]
+    next: str | None = Field(description="cursor of the next page")
+    previous: str | None = Field(description="cursor of the page before")
+
+
+class WhatItDoes(Answer):
+    """What granting a request would do now, or why it cannot be."""
+
+    fits: bool
+    problem: dict[str, Any] | None
+    made: list[dict[str, Any]]
+    quota_before: list[dict[str, Any]]
+    quota_after: list[dict[str, Any]]
+
+
+class RuleShape(Answer):
+    """A rule that says who has to approve what."""
+
+    id: UUID
+    code: str
+    name: str
+    name_en: str
+    enabled: bool
+    applies: dict[str, Any]
+    steps: list[dict[str, Any]]
+    version: int
 
 
 class Drift(Answer):

@@ -149,12 +149,13 @@ def understand(session: Session, actor: Actor, department: str | UUID, items: Se
     Raises NotFound for the department; RowsRefused, naming each bad item by its place, or the refusal itself where
     there is one item.
     """
-    asking = lookups.department_asking(session, actor, department)()
+    asking = lookups.department_asking(session, actor, department, "request.ask")()
     lines: dict[int, Line] = {}
     problems: list[tuple[int, Refusal]] = []
     for kind, wanted in specs(items).items():
         try:
-            _, prepared = allocation.read(session, actor, Ask(kind, asking.id, [spec for _, spec in wanted]))
+            ask = Ask(kind, asking.id, [spec for _, spec in wanted])
+            _, prepared = allocation.read(session, actor, ask, "request.ask")
         except RowsRefused as refused:
             problems += [(wanted[row][0], problem) for row, problem in refused.problems]
         except Refusal as refusal:

@@ -42,13 +42,15 @@ class Asking(NamedTuple):
     rules: list[dict[str, Any]] | None
 
 
-def department_asking(session: Session, actor: Actor, ref: str | UUID) -> Callable[[], Asking]:
+def department_asking(
+    session: Session, actor: Actor, ref: str | UUID, action: str = "resource.create"
+) -> Callable[[], Asking]:
     """Keep the department that an ask is for from being closed before the caller's transaction ends; what is returned
     gives it, in a second step, so that in a pipeline the caller can send more before it waits.
 
     Raises Forbidden; the second step NotFound.
     """
-    authorize(actor, "resource.create")
+    authorize(actor, action)
     by_id = as_uuid(ref)
     reply = wire.run(session, _ASKING_BY_ID if by_id else _ASKING_BY_CODE, {"ref": by_id or ref})
 

@@ -61,9 +61,11 @@ def resources_by_id(session: Session, actor: Actor, kind: str, refs: Sequence[UU
 def resources_of(
     session: Session, actor: Actor, department: UUID, refs: Sequence[UUID], *, lock: bool = False
 ) -> dict[UUID, Resource]:
-    """Return those of `refs`, of any kind, that are a department's, by id. With `lock`, their rows are the caller's
-    until its transaction ends; they are locked in id order. Raises Forbidden."""
-    authorize(actor, "resource.read")
+    """Return those of `refs`, of any kind, that are a department's, for an ask about them, by id. Raises Forbidden.
+
+    With `lock`, their rows are the caller's until its transaction ends; they are locked in id order.
+    """
+    authorize(actor, "request.ask")
     if not refs:
         return {}
     statement = select(Resource).where(Resource.id.in_(refs), Resource.deleted_at.is_(None))

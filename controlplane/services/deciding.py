@@ -17,6 +17,7 @@ from controlplane.asks.approvals import person
 from controlplane.asks.course import close, grant, move, said
 from controlplane.asks.states import OPEN, StepState
 from controlplane.errors import CannotHandTo, Invalid, NotNow, Refusal, Stale
+from controlplane.lookups.reading import as_uuid
 from controlplane.models import Request, RequestStep, User
 from controlplane.policy import OF_DEPARTMENTS, allows, authorize
 from quotas import metering
@@ -68,10 +69,10 @@ def decide(session: Session, actor: Actor, ref: str | UUID, decision: Decision, 
     Raises NotFound, NotNow, Stale, Invalid, Forbidden, OwnRequest, AlreadyDecided; where an approved request no longer
     fits, what keeps it (OverQuota, NoPool ...): then nothing was decided.
     """
-    request = _open(lookups.request_for(session, actor, ref, lock=True))
+    request = _for_decision(session, actor, ref)
     if decision.version is not None and decision.version != request.version:
         raise Stale
-    step = _step(actor, request)
+    step = approvals.step_of(actor, request)
     comment = decision.comment.strip()
     if not comment and decision.verdict != "approve":
         raise Invalid(field="comment", reason=f"say why, so that the asker knows; {decision.verdict} needs a reason")
@@ -97,8 +98,8 @@ def hand_over(session: Session, actor: Actor, ref: str | UUID, to: str, now: dat
 
     Raises NotFound, NotNow, Forbidden, OwnRequest, AlreadyDecided, CannotHandTo.
     """
-    request = _open(lookups.request_for(session, actor, ref, lock=True))
-    step = _step(actor, request)
+    request = _for_decision(session, actor, ref)
+    step = approvals.step_of(actor, request)
     other = session.scalar(select(User).where(User.username == to, User.disabled_at.is_(None), ~User.service))
     if other is None or not _may_be_handed_to(other, step, request) or other.id == person(actor):
         raise CannotHandTo(name=to)
@@ -131,10 +132,16 @@ def _open(request: Request) -> Request:
     return request
 
 
-def _step(actor: Actor, request: Request) -> RequestStep:
-    if all(step.handed_to != person(actor) for step in approvals.current(request)):
-        authorize(actor, "request.decide")
-    return approvals.step_of(actor, request)
+def _for_decision(session: Session, actor: Actor, ref: str | UUID) -> Request:
+    """Return an open request, locked, to somebody who may decide, or to whom one of its approvals was handed.
+
+    Raises Forbidden, NotFound, NotNow.
+    """
+    if not allows(actor, "request.decide"):
+        handed = select(RequestStep.id).where(RequestStep.handed_to == person(actor), RequestStep.state == "open")
+        if not session.scalar(handed.where(RequestStep.request_id == as_uuid(ref)).limit(1)):
+            authorize(actor, "request.decide")
+    return _open(lookups.request_for(session, actor, ref, lock=True))
 
 
 def _approve(session: Session, request: Request, now: datetime, trace: str | None) -> None:

@@ -65,6 +65,8 @@ def furnish(made: Installation) -> Place:
         make_system(session, OURS, HIDDEN_SYSTEM)
     asked = http.admin.post("/vms", vm(HIDDEN_MACHINE, department=OURS, system=HIDDEN_SYSTEM)).json
     http.work(asked["id"])
+    rule = {"name": "四级", "name_en": "level 4", "applies": {"mlps_level": 4}, "steps": [{"role": "security_admin"}]}
+    assert http.security.post("/routing-rules", {"code": "strict", **rule}).status_code == 201
     sweep_up_a_stranger(http)
     with transaction(http.sessions) as session:
         make_department(session, BELOW, parent=OURS)
@@ -83,6 +85,7 @@ def furnish(made: Installation) -> Place:
             "drifts": http.admin.get("/drifts").json["items"][0]["id"],
             "vms": asked["id"],
             "requests": asked["request"],
+            "routing_rules": "strict",
             "tokens": str(token),
             "sessions": str(sign_in),
             "users": str(wang),

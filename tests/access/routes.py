@@ -88,10 +88,31 @@ _TENANTS = (
     *_all("systems.update", "systems.delete", needs="system.write", owned=True),
 )
 
+_ITEM = {"do": "create", "kind": "vm", "spec": vm("z")}
+_ASKS, _DECIDES = ("request.ask", "request.read"), ("request.decide", "request.read")
+_RULE = {"name": "x", "name_en": "x", "applies": {}, "steps": []}
+
+# A request is changed by whom it is of alone, and decided on by somebody else: whoever may, is told that it is not his.
+_REQUESTS = (
+    Route("requests.create", _ASKS, owned=True, sent={**_OURS, "title": "x", "items": [_ITEM]}),
+    Route("requests.amend", _ASKS, owned=True, sent={"title": "y"}, says=frozenset({403})),
+    *_all("requests.submit", "requests.withdraw", needs=_ASKS, owned=True, says=frozenset({403})),
+    *_all("requests.approve", "requests.give_back", "requests.refuse", needs=_DECIDES, owned=True),
+    Route("requests.hand_over", _DECIDES, owned=True, sent={"to": "wang"}),
+    *_all("requests.inbox", needs="request.read"),
+    *_all("requests.impact", "requests.comments", needs="request.read", owned=True),
+    Route("requests.comment", ("request.comment",), owned=True, sent={"body": "x"}),
+    *_all("routing_rules.index", "routing_rules.show", needs="routing.read"),
+    Route("routing_rules.create", ("routing.write",), sent={**_RULE, "code": "x"}),
+    Route("routing_rules.change", ("routing.write",), sent=_RULE),
+    *_all("routing_rules.delete", needs="routing.write"),
+)
+
 _MACHINES = (
     *_all("vms.index", needs="resource.read"),
     *_all("requests.index", needs="request.read"),
     *_all("requests.show", needs="request.read", owned=True),
+    *_REQUESTS,
     *_all("vms.show", needs="resource.read", owned=True),
     *_all("vms.history", needs=("resource.read", "resource.history"), owned=True),
     Route("vms.create", ("resource.create",), owned=True, sent=vm("x", **_OURS)),

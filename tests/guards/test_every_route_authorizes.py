@@ -67,4 +67,4 @@ def test_the_things_that_the_walk_uses_are_there(place: Place) -> None:
     for noun, ref in place.refs.items():
         if noun not in {"tokens", "sessions", "accounts"}:
             caller = place.http.security if noun == "users" else place.http.admin
-            assert caller.get(f"/{noun}/{ref}").status_code == 200, noun
+            assert caller.get(f"/{noun.replace('_', '-')}/{ref}").status_code == 200, noun

@@ -95,7 +95,8 @@ def _come_in(page: Page, given: str) -> None:
 
 
 def _in_a_browser(lab: Lab, chromium: str) -> None:
-    made = lab.steppe.command("user", "create", "watcher", "--name", "值班员", "--role", "operator", "--json")
+    role = ("--role", "department_manager", "--department", "lab")
+    made = lab.steppe.command("user", "create", "watcher", "--name", "值班员", *role, "--json")
     password = json.loads(made)["password"]
     troubles: list[str] = []
     with sync_playwright() as playwright:
