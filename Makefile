@@ -18,7 +18,7 @@ BABEL := $(BIN)/python -m babel.messages.frontend --quiet
 CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
 
 .PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep bench-tenants lab-libvirt
-.PHONY: check-access check-brute-force fuzz
+.PHONY: check-access check-brute-force check-requests fuzz
 .PHONY: lint translations lock clean
 
 help: ## Show what can be made
@@ -40,6 +40,9 @@ chaos: setup ## Kill every part at every step, about 120 times, and see that not
 
 check-access: setup ## Every route, method and caller over HTTP, held against the table of who may do what (1 minute)
 	@$(BIN)/python -W ignore -m tests.access
+
+check-requests: setup ## One window as a whole: requests, leases, notifications, links, attachments, times
+	@$(BIN)/python -m tests.window
 
 check-brute-force: setup ## A thousand wrong sign-ins: the name is locked, others are served, no time tells a name (2 minutes)
 	@$(BIN)/python -W ignore -m tests.brute_force

@@ -17,6 +17,8 @@ from controlplane.cli import (
     policy,
     pools,
     reports,
+    requests,
+    routing,
     systems,
     tokens,
     up,
@@ -67,6 +69,8 @@ for command in (
     pools.pool,
     vms.vm,
     drift.drift,
+    requests.request,
+    routing.routing,
     reports.report,
     audit.audit,
 ):
