@@ -17,7 +17,7 @@ LOCK_ARGS ?=
 BABEL := $(BIN)/python -m babel.messages.frontend --quiet
 CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
 
-.PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep bench-tenants lab-libvirt
+.PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep bench-tenants bench-window lab-libvirt
 .PHONY: check-access check-brute-force check-requests fuzz
 .PHONY: lint translations lock clean
 
@@ -61,6 +61,9 @@ bench-allocate: setup $(PLACEMENT)/.installed ## An allocation beside OpenStack 
 
 bench-tenants: setup ## What keeping tenants apart in the database costs a request
 	@$(BIN)/python -W ignore -m bench.tenants_apart
+
+bench-window: setup ## The inbox at 100 and at 10,000 open requests, and following all of them up
+	@$(BIN)/python -W ignore -m bench.window
 
 bench-scale: setup ## The same requests at 292 and at 5,840 VMs, and the plan of each list (SCALE=20)
 	@$(BIN)/python -W ignore -m bench.scale --scale $(SCALE)

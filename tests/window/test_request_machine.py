@@ -7,6 +7,7 @@ refused, or is cut off by the loss of its connection just before it would commit
 import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from controlplane.actor import system
+from controlplane.actor import Actor, system
 from controlplane.asks.routing import Applies, StepOf
 from controlplane.db import Sessions, transaction
 from controlplane.errors import Refusal
@@ -41,7 +42,8 @@ RULES = {
     "twice": (["quota"], {"vcpu": 5}, [("system_admin", 1), ("system_admin", 2)]),
 }
 ASKERS = st.sampled_from(("member", "manager", "admin"))
-PEOPLE = st.sampled_from(("member", "manager", "deputy", "admin", "other_admin", "security"))
+EVERYBODY = ("member", "manager", "deputy", "admin", "other_admin", "security")
+PEOPLE = st.sampled_from(EVERYBODY)
 OPEN = {"submitted", "in_review"}
 numbers = count(1)
 
@@ -93,10 +95,10 @@ class RequestMachine(RuleBasedStateMachine):
         self._do(lambda s: deciding.decide(s, self.people[who], self._pick(pick), decision, self.now))
 
     @precondition(lambda self: self.requests)
-    @rule(pick=st.integers(0, 99), who=PEOPLE)
-    def decide_and_crash(self, pick: int, who: str) -> None:
-        decision = Decision("approve")
-        self._do(lambda s: deciding.decide(s, self.people[who], self._pick(pick), decision, self.now), crash=True)
+    @rule(pick=st.integers(0, 99), order=st.permutations(EVERYBODY), crash=st.booleans())
+    def everybody_tries_to_approve(self, pick: int, order: list[str], crash: bool) -> None:
+        for who in order:
+            self._do(partial(self._approve, self.people[who], self._pick(pick)), crash)
 
     @precondition(lambda self: self.requests)
     @rule(pick=st.integers(0, 99), who=ASKERS, vms=st.integers(0, 5), more=st.integers(0, 8))
@@ -154,6 +156,9 @@ class RequestMachine(RuleBasedStateMachine):
     def the_ledger_adds_up(self) -> None:
         with self.sessions() as session:
             assert list(verify(session)) == []
+
+    def _approve(self, who: Actor, ref: UUID, session: Session) -> None:
+        deciding.decide(session, who, ref, Decision("approve"), self.now)
 
     def _items(self, vms: int, more: int) -> list[dict[str, Any]]:
         specs = [vm_ask(f"vm-{next(self.names)}", subnets=["wide"]) for _ in range(vms)]
