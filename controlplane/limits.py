@@ -28,12 +28,12 @@ def set_limits(session: Session, department: UUID, limits: Mapping[str, int | No
 
 def raise_limits(session: Session, department: UUID, by: Mapping[str, int]) -> dict[str, int]:
     """Raise the limits of a department per class and return them; an unlimited class stays so."""
+    # Limits change under this lock alone. No account is locked before `set_limit` locks all of them where it must.
     lock_tree(session)
     present = session.execute(
-        select(accounts.c.resource_class, accounts.c.limit)
-        .where(accounts.c.owner == department, accounts.c.resource_class.in_(by))
-        .order_by(accounts.c.id)
-        .with_for_update()
+        select(accounts.c.resource_class, accounts.c.limit).where(
+            accounts.c.owner == department, accounts.c.resource_class.in_(by)
+        )
     )
     known = {row.resource_class: row.limit for row in present}
     raised = {c: (known.get(c) or 0) + more for c, more in by.items() if c not in known or known[c] is not None}
