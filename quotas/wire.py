@@ -141,14 +141,15 @@ def _pipeline(session: Session) -> Iterator[Pipeline]:
 
 
 def _driver(session: Session) -> tuple[Connection[Any], _Info]:
-    # Asking the session takes as long as sending a statement, so it is asked once a transaction.
-    transaction = session.get_transaction()
+    # Asking the session takes as long as sending a statement, so it is asked once a transaction; and once a savepoint,
+    # which SQLAlchemy sets no sooner than it is asked.
+    transaction = session.get_nested_transaction() or session.get_transaction()
     known = session.info.get(_KNOWN)
     if transaction is not None and known is not None and known[0] is transaction:
         return known[1]  # type: ignore[no-any-return]
     pooled: Any = session.connection().connection
     found = pooled.driver_connection, pooled.info
-    session.info[_KNOWN] = (session.get_transaction(), found)
+    session.info[_KNOWN] = (session.get_nested_transaction() or session.get_transaction(), found)
     return found
 
 

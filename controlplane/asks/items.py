@@ -94,10 +94,10 @@ class Understood:
     kind: str
 
 
-def parse(rows: Sequence[Mapping[str, Any]]) -> list[Item]:
-    """Return items as they were sent, or as they are kept. Raises Invalid, RowsRefused."""
-    if not 1 <= len(rows) <= MAX_ITEMS:
-        raise Invalid(field="items", reason=f"a request takes 1 to {MAX_ITEMS} of them, not {len(rows)}")
+def parse(rows: Sequence[Mapping[str, Any]], *, least: int = 1) -> list[Item]:
+    """Return items as they were sent, or as they are kept; a draft may have none. Raises Invalid, RowsRefused."""
+    if not least <= len(rows) <= MAX_ITEMS:
+        raise Invalid(field="items", reason=f"a request takes {least} to {MAX_ITEMS} of them, not {len(rows)}")
     items: list[Item] = []
     problems: list[tuple[int, Refusal]] = []
     for row, given in enumerate(rows):

@@ -24,14 +24,29 @@ from controlplane.lookups.department import (
 )
 from controlplane.lookups.drift import drift_for, drifts, may_decide_drift, pool_checks
 from controlplane.lookups.pool import pool_for, pools
-from controlplane.lookups.request import comments_of, inbox, progress, request_for, requests
+from controlplane.lookups.request import (
+    DESK_COUNTED_UP_TO,
+    Named,
+    Waiting,
+    comments_of,
+    desk_count,
+    inbox,
+    named_in,
+    progress,
+    request_for,
+    requests,
+    waiting_on,
+)
 from controlplane.lookups.resource import resource_for, resources, resources_by_id, resources_locked, resources_of
 from controlplane.lookups.routing import routing_rule_for, routing_rules
 from controlplane.lookups.system import system_for, system_of, systems
 from controlplane.lookups.trail import audit_events, audited_actions, history
 
 __all__ = (
+    "DESK_COUNTED_UP_TO",
     "Asking",
+    "Named",
+    "Waiting",
     "addresses",
     "audit_events",
     "audited_actions",
@@ -39,6 +54,7 @@ __all__ = (
     "department_asking",
     "department_for",
     "departments",
+    "desk_count",
     "drift_for",
     "drifts",
     "flavor_for",
@@ -49,6 +65,7 @@ __all__ = (
     "inbox",
     "lineage_of",
     "may_decide_drift",
+    "named_in",
     "pool_checks",
     "pool_for",
     "pools",
@@ -70,4 +87,5 @@ __all__ = (
     "system_for",
     "system_of",
     "systems",
+    "waiting_on",
 )

@@ -1,6 +1,9 @@
 """Reads of requests, of what waits for somebody's decision, and of what became of them."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, true
@@ -10,11 +13,31 @@ from controlplane.actor import Actor
 from controlplane.asks.states import STATES
 from controlplane.errors import Invalid, NotFound
 from controlplane.lookups.reading import Filter, filtered, ids, in_scope, number, ordered_by, uuid_of
-from controlplane.models import Department, Request, RequestComment, RequestStep, Resource
+from controlplane.models import Department, Request, RequestComment, RequestStep, Resource, User
 from controlplane.paging import Listing, Page, paginate
 from controlplane.policy import OF_DEPARTMENTS, authorize
 
 MOST_COMMENTS = 500
+DESK_COUNTED_UP_TO = 999
+
+
+class Waiting(NamedTuple):
+    """An approval that is open: whose it is to give, `person` where it was handed to somebody whom the reader sees."""
+
+    request: UUID
+    step: UUID
+    role: str
+    person: str | None
+    due_at: datetime | None
+
+
+class Named(NamedTuple):
+    """A resource that a request is about, as whoever may read the request may know it."""
+
+    id: UUID
+    kind: str
+    name: str
+    gone: bool
 
 
 def request_for(
@@ -63,6 +86,42 @@ def inbox(session: Session, actor: Actor, listing: Listing) -> Page[RequestStep]
     statement = filtered(session, statement, listing.filters, known)
     statement = statement.options(joinedload(RequestStep.request).joinedload(Request.department))
     return paginate(session, statement, ordered_by(RequestStep, "due_at"), listing)
+
+
+def desk_count(session: Session, actor: Actor) -> int:
+    """Return how many approvals wait for the actor, or were handed to him; each counted up to DESK_COUNTED_UP_TO."""
+    authorize(actor, "request.read")
+    counts = []
+    for handed in (None, "true"):
+        desk = select(RequestStep.id).where(RequestStep.state == "open", _desk(actor, handed))
+        found = in_scope(desk, RequestStep.department_id, actor).limit(DESK_COUNTED_UP_TO).subquery()
+        counts.append(select(func.count()).select_from(found).scalar_subquery())
+    return session.scalar(select(counts[0] + counts[1])) or 0
+
+
+def waiting_on(session: Session, actor: Actor, requests: Sequence[UUID]) -> dict[UUID, list[Waiting]]:
+    """Return the open approvals of requests that the caller has read, by request."""
+    authorize(actor, "request.read")
+    statement: Any = (
+        select(RequestStep.request_id, RequestStep.id, RequestStep.role, User.name, RequestStep.due_at)
+        .outerjoin(User, User.id == RequestStep.handed_to)
+        .where(RequestStep.request_id.in_(requests), RequestStep.state == "open")
+        .order_by(RequestStep.request_id, RequestStep.role)
+    )
+    found: dict[UUID, list[Waiting]] = defaultdict(list)
+    for row in session.execute(in_scope(statement, RequestStep.department_id, actor)):
+        found[row[0]].append(Waiting(*row))
+    return found
+
+
+def named_in(session: Session, actor: Actor, refs: Sequence[UUID]) -> dict[UUID, Named]:
+    """Return the names of the resources that a request is about which the caller has read, also of those gone since."""
+    authorize(actor, "request.read")
+    if not refs:
+        return {}
+    statement: Any = select(Resource.id, Resource.kind, Resource.name, Resource.deleted_at.is_not(None))
+    statement = in_scope(statement.where(Resource.id.in_(refs)), Resource.department_id, actor)
+    return {row[0]: Named(*row) for row in session.execute(statement)}
 
 
 def comments_of(session: Session, actor: Actor, request: UUID) -> Sequence[RequestComment]:

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 
 from controlplane import audit, lookups, notices
 from controlplane.actor import Actor
-from controlplane.asks import approvals, states
+from controlplane.asks import approvals, fulfilment, states
 from controlplane.asks import items as asked
 from controlplane.asks.approvals import person
 from controlplane.asks.course import close, grant, move, said
 from controlplane.asks.items import Understood
-from controlplane.asks.routing import demanded, rules_of
+from controlplane.asks.routing import Demanded, demanded, rules_of
 from controlplane.capacity import with_names
 from controlplane.db import new_id
 from controlplane.errors import Invalid, NotNow, NotYourRequest, Stale
@@ -38,10 +38,21 @@ class Drafted:
     items: Sequence[Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What submitting a request would do now: what it asks for, what of it is held, and who has to approve it."""
+
+    understood: Understood
+    steps: Sequence[Demanded]
+
+
 def draft(session: Session, actor: Actor, department: str | UUID, drafted: Drafted) -> Request:
-    """Write down a request that nobody is asked to decide on yet. Raises NotFound, Invalid, RowsRefused."""
+    """Write down a request that nobody is asked to decide on yet; it may still be without items.
+
+    Raises NotFound, Invalid, RowsRefused.
+    """
     of = lookups.department_for(session, actor, department, "request.ask", keep=True)
-    items = asked.parse(drafted.items)
+    items = asked.parse(drafted.items, least=0)
     request = Request(
         id=new_id(),
         department_id=of.id,
@@ -73,7 +84,7 @@ def amend(
     if request.state not in states.EDITABLE:
         raise NotNow(name=f"{request.number}", state=request.state, verb="amend", when="a draft or returned")
     if "items" in changed:
-        request.items = asked.plain(asked.parse(changed["items"]))
+        request.items = asked.plain(asked.parse(changed["items"], least=0))
     if "title" in changed:
         request.title = _checked("title", changed["title"], LONGEST_TITLE)
     if "reason" in changed:
@@ -84,6 +95,24 @@ def amend(
     return request
 
 
+def preview(session: Session, actor: Actor, ref: str | UUID) -> Preview:
+    """Submit one's own request and undo it, to tell what that would do. Raises what submitting it would raise."""
+    request = _own(session, actor, ref, None)
+    if request.state not in states.EDITABLE:
+        raise NotNow(name=f"request {request.number}", state=request.state, verb="submit", when="a draft or returned")
+    attempt = session.begin_nested()
+    try:
+        understood, steps = _understand(session, actor, request)
+        if steps:
+            _hold(session, request, understood)
+        else:
+            fulfilment.fulfil(session, request, actor.trace)
+        session.flush()
+    finally:
+        attempt.rollback()
+    return Preview(understood, steps)
+
+
 def submit(session: Session, actor: Actor, ref: str | UUID, now: datetime, version: int | None = None) -> Request:
     """Hand in one's own request: what it would take is held, and whoever has to approve it is told. One that nobody has
     to approve is carried out at once.
@@ -92,8 +121,7 @@ def submit(session: Session, actor: Actor, ref: str | UUID, now: datetime, versi
     """
     request = _own(session, actor, ref, version)
     move(request, "submit", when="a draft or returned")
-    understood = asked.understand(session, actor, request.department_id, asked.parse(request.items))
-    steps = demanded(rules_of(understood.department.rules or ()), understood.lines)
+    understood, steps = _understand(session, actor, request)
     request.kind = understood.kind
     request.submitted_at = now
     request.outcome = None
@@ -152,6 +180,11 @@ def _own(session: Session, actor: Actor, ref: str | UUID, version: int | None) -
     if version is not None and version != request.version:
         raise Stale
     return request
+
+
+def _understand(session: Session, actor: Actor, request: Request) -> tuple[Understood, list[Demanded]]:
+    understood = asked.understand(session, actor, request.department_id, asked.parse(request.items))
+    return understood, demanded(rules_of(understood.department.rules or ()), understood.lines)
 
 
 def _hold(session: Session, request: Request, understood: Understood) -> None:

@@ -16,7 +16,7 @@ from controlplane.asks import approvals, fulfilment
 from controlplane.asks.approvals import person
 from controlplane.asks.course import close, grant, move, said
 from controlplane.asks.states import OPEN, StepState
-from controlplane.errors import CannotHandTo, Invalid, NotNow, Refusal, Stale
+from controlplane.errors import AlreadyDecided, CannotHandTo, Forbidden, Invalid, NotNow, OwnRequest, Refusal, Stale
 from controlplane.lookups.reading import as_uuid
 from controlplane.models import Request, RequestStep, User
 from controlplane.policy import OF_DEPARTMENTS, allows, authorize
@@ -61,6 +61,20 @@ def impact(session: Session, actor: Actor, ref: str | UUID) -> Impact:
     finally:
         attempt.rollback()
     return Impact(made, before, after, None)
+
+
+def turn(actor: Actor, request: Request) -> RequestStep | Refusal | None:
+    """Return the approval that is the actor's to give now, or why it is not though his role would have it; None where
+    it is none of his business."""
+    handed = any(step.handed_to == person(actor) for step in approvals.current(request))
+    if request.state not in OPEN or not (handed or allows(actor, "request.decide")):
+        return None
+    try:
+        return approvals.step_of(actor, request)
+    except Forbidden:
+        return None
+    except (OwnRequest, AlreadyDecided) as refusal:
+        return refusal
 
 
 def decide(session: Session, actor: Actor, ref: str | UUID, decision: Decision, now: datetime) -> Request:

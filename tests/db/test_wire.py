@@ -61,6 +61,21 @@ def test_statements_serve_on_after_a_rollback(sessions: Sessions, roll_back: Cal
             roll_back(session)
 
 
+@pytest.mark.parametrize("unwaited", [False, True])
+def test_what_is_sent_within_a_savepoint_is_undone_with_it(sessions: Sessions, unwaited: bool) -> None:
+    with sessions() as session:
+        if unwaited:
+            hurried(session)
+        wire.run(session, "CREATE TEMPORARY TABLE seen (n int) ON COMMIT DROP")
+        attempt = session.begin_nested()
+        wire.run(session, "INSERT INTO seen VALUES (1)")
+        attempt.rollback()
+        wire.run(session, "INSERT INTO seen VALUES (2)")
+        with session.begin_nested():
+            wire.run(session, "INSERT INTO seen VALUES (3)")
+        assert session.scalars(text("SELECT n FROM seen ORDER BY n")).all() == [2, 3]
+
+
 def test_a_refused_statement_is_told_and_the_connection_serves_on(sessions: Sessions) -> None:
     with sessions() as session:
         for _ in range(2):
