@@ -77,7 +77,9 @@ def test_the_approver_is_told_that_the_quota_is_gone_and_nothing_is_decided(desk
 def test_what_is_refused_holds_nothing(desk: Desk) -> None:
     place = desk.ask(machines(4)).headers["Location"].removeprefix("/api/v1")
     assert desk.held() > 0
+    assert len(desk.deputy.get(f"{place}/impact").json["made"]) == 4
     assert desk.deputy.post(f"{place}/refuse", {}).status_code == 422
+    assert desk.http.ours.get("/vms").json["items"] == []
     assert desk.deputy.post(f"{place}/refuse", {"comment": "暂缓"}).json["state"] == "refused"
     assert desk.held() == 0
     assert desk.http.ours.get(f"{place}").json["steps"][0]["comment"] == "暂缓"
