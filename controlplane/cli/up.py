@@ -14,6 +14,7 @@ from rich.table import Table
 from controlplane import bootstrap
 from controlplane import console_proxy as consoles
 from controlplane import worker as work
+from controlplane.asks.routing import Applies, StepOf
 from controlplane.bootstrap import Installation
 from controlplane.centre.data_files import models
 from controlplane.centre.loader import is_loaded
@@ -24,15 +25,24 @@ from controlplane.cli.progress import load_with_progress, wait_with_progress
 from controlplane.cli.supervisor import Child, ChildFailed, Supervisor
 from controlplane.db import transaction
 from controlplane.errors import AlreadyExists
-from controlplane.services import users
+from controlplane.services import routing, users
+from controlplane.services.routing import RuleOf
 from controlplane.services.users import NewUser
 from controlplane.settings import Settings, settings
 
 _DEMO = (
     *users.FIRST,
     NewUser("manager", "环保厅管理员", "department_manager", "env-protection"),
+    NewUser("member", "环保厅职员", "department_member", "env-protection"),
     NewUser("env-api", "环保厅程序", "department_manager", "env-protection", service=True),
     NewUser("tax-api", "税务局程序", "department_manager", "state-tax", service=True),
+)
+_DEMO_RULE = RuleOf(
+    "五台以上的虚拟机",
+    "five machines and more",
+    enabled=True,
+    applies=Applies(do=["create"], kind="vm", amounts={"vm": 5}, mlps_level=None),
+    steps=[StepOf(role="department_manager", stage=1, hours=24), StepOf(role="system_admin", stage=2, hours=72)],
 )
 _console = Console(stderr=True)
 
@@ -139,6 +149,7 @@ def _load(installation: Installation, name: str, supervisor: Supervisor) -> list
 
 
 def _demo_people(installation: Installation) -> list[tuple[NewUser, str]]:
+    """Make the people that the README speaks of and a rule that they decide by; return those who are new."""
     made = []
     for person in _DEMO:
         try:
@@ -148,6 +159,8 @@ def _demo_people(installation: Installation) -> list[tuple[NewUser, str]]:
             continue
         if password:
             made.append((person, password))
+    with suppress(AlreadyExists), transaction(installation.sessions) as session:
+        routing.create(session, operator(), "many", _DEMO_RULE)
     return made
 
 
