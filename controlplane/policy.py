@@ -37,6 +37,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "request.read": _READERS | OF_DEPARTMENTS | _SECURITY,
     "request.ask": _TENANT,
     "request.comment": _TENANT | _SECURITY,
+    "request.attach": _TENANT | _SECURITY,
     "request.decide": _SYSTEM | _SECURITY | {"department_manager"},
     "routing.read": _READERS | OF_DEPARTMENTS | _SECURITY,
     "routing.write": _SECURITY,

@@ -20,6 +20,7 @@ from controlplane.entrance import Entrance, Places
 from controlplane.oidc.configuration import Misconfigured, configuration
 from controlplane.oidc.provider import Provider
 from controlplane.secrets import secret_key
+from controlplane.services.attachments import Bounds
 from controlplane.settings import Settings, settings
 from web import api, auth, console, docs, errors, health, intake, transactions
 from web.auth import BrowserSessions
@@ -109,6 +110,7 @@ def _configure(app: Flask, config: Settings) -> None:
         ENTRANCE=Entrance.of(config),
         PROVIDER=_provider(config),
         PUBLIC_URL=config.public_url,
+        ATTACHMENTS=Bounds.of(config),
         CONSOLE_URL=config.console_url,
         CONSOLE_PORT=config.console_address[1],
     )

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from controlplane.bootstrap import configure_logging
 from controlplane.cli import (
+    attachments,
     audit,
     catalogue,
     centre,
@@ -69,6 +70,7 @@ for command in (
     drift.drift,
     reports.report,
     audit.audit,
+    attachments.attachment,
 ):
     steppe.add_command(command)
 

@@ -3,6 +3,7 @@
 Whatever belongs to another tenant is not found, exactly like what does not exist.
 """
 
+from controlplane.lookups.attachment import attachment_for, attachments_of
 from controlplane.lookups.catalogue import (
     addresses,
     flavor_for,
@@ -33,6 +34,8 @@ from controlplane.lookups.trail import audit_events, audited_actions, history
 __all__ = (
     "Asking",
     "addresses",
+    "attachment_for",
+    "attachments_of",
     "audit_events",
     "audited_actions",
     "comments_of",

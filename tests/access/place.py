@@ -24,6 +24,7 @@ from tests.cli.processes import short_folder
 from tests.factories import make_department, make_system, vm
 from tests.people import OPERATOR
 from tests.web.visitors import Visitor
+from tests.window.records import filed
 
 OURS, OTHER, BELOW = "environment", "finance", "stations"
 HIDDEN_MACHINE, HIDDEN_SYSTEM = "ours-alone", "ours-secret"
@@ -47,7 +48,7 @@ class Place:
 
 def _noun(rule: Rule) -> str:
     blueprint, _, page = rule.endpoint.partition(".")
-    return f"{page.partition('_')[0]}s" if blueprint == "console" else blueprint
+    return f"{page.partition('_')[0]}s" if blueprint == "console" else blueprint.partition("_")[0]
 
 
 @contextmanager
@@ -83,6 +84,7 @@ def furnish(made: Installation) -> Place:
             "drifts": http.admin.get("/drifts").json["items"][0]["id"],
             "vms": asked["id"],
             "requests": asked["request"],
+            "attachments": filed(http.sessions, asked["request"]),
             "tokens": str(token),
             "sessions": str(sign_in),
             "users": str(wang),

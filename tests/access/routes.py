@@ -104,6 +104,13 @@ _MACHINES = (
     *_all("vms.act_many", needs=("resource.delete", "resource.read"), owned=True, verb="delete", elsewhere=422),
 )
 
+_SHOWN = (
+    *_all("requests_attachments.index", "attachments.show", "attachments.content", needs="request.read", owned=True),
+    *_all("requests_attachments.add", "console.request_attach", needs="request.attach", owned=True),
+    *_all("attachments.remove", "console.attachment_remove", needs="request.ask", owned=True),
+    *_all("console.attachment", needs="request.read", owned=True),
+)
+
 _POOLS = (
     *_all("pools.index", "pools.show", needs="pool.read"),
     Route(
@@ -213,6 +220,7 @@ ROUTES: tuple[Route, ...] = (
     *_CATALOGUE,
     *_TENANTS,
     *_MACHINES,
+    *_SHOWN,
     *_POOLS,
     *_ACCOUNTS,
     *_PEOPLE,

@@ -22,7 +22,10 @@ SECRETS = {
     ("post", "/api/v1/users/{ref}/reset-password"),
     ("post", "/api/v1/vms/{ref}/console"),
 }
-FILES = {"/api/v1/audit-events/export": ["text/csv", "application/x-ndjson"]}
+FILES = {
+    "/api/v1/audit-events/export": ["text/csv", "application/x-ndjson"],
+    "/api/v1/attachments/{ref}/content": ["application/octet-stream"],
+}
 PROBLEM = "application/problem+json"
 
 

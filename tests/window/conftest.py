@@ -20,8 +20,10 @@ from controlplane.services.deciding import Decision, Verdict
 from controlplane.services.routing import RuleOf
 from controlplane.services.users import NewUser
 from quotas.metering import balances
+from tests.callers import Callers
 from tests.factories import Centre, given, vm
 from tests.people import OPERATOR, SECURITY
+from tests.web.visitors import Visitors
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 LIMITS = {"vm": 10, "vcpu": 10, "memory_mib": 100 * 1024, "disk_gib": 1000}
@@ -103,3 +105,9 @@ def office(sessions: Sessions) -> Iterator[Office]:
     with transaction(sessions) as session:
         people = {name: person(session, name, role, of) for name, (role, of) in roles.items()}
     yield Office(sessions, centre, people)
+
+
+@pytest.fixture
+def visit(http: Callers) -> Visitors:
+    """The people of tests, at browsers without script."""
+    return Visitors(http)

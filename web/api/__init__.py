@@ -3,6 +3,7 @@
 from flask_openapi3 import OpenAPI
 
 from web.api import (
+    attachments,
     audit_events,
     catalogue,
     centre,
@@ -26,6 +27,7 @@ BLUEPRINTS = (
     pools.api,
     vms.api,
     requests.api,
+    *attachments.BLUEPRINTS,
     drifts.api,
     users.api,
     tokens.api,

@@ -12,6 +12,7 @@ from controlplane.errors import Forbidden, NotFound
 from controlplane.policy import allows
 from controlplane.settings import Settings
 from web.console import (
+    attachments,
     audit,
     choosing,
     consoles,
@@ -54,6 +55,7 @@ for module in (
     tokens,
     security,
     audit,
+    attachments,
 ):
     module.register(pages)
 
