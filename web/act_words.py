@@ -103,6 +103,8 @@ def _of_what_is_shown() -> dict[str, str]:
     return {
         "request.attach": _("File attached to a request"),
         "request.detach": _("File removed from a request"),
+        "request.link_progress": _("Progress link made"),
+        "request.unlink_progress": _("Progress link withdrawn"),
     }
 
 

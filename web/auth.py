@@ -30,6 +30,7 @@ OPEN = frozenset(
         "console.oidc_back",
         "console.oidc_out",
         "console.language",
+        "console.progress",
         "health.alive",
         "health.ready",
     }

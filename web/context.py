@@ -39,6 +39,17 @@ def bounds() -> Bounds:
     return cast(Bounds, current_app.config["ATTACHMENTS"])
 
 
+def outside(path: str) -> str:
+    """Return the whole address of a path of ours, as people elsewhere reach it."""
+    configured: str | None = current_app.config["PUBLIC_URL"]
+    return (configured or request.host_url).rstrip("/") + path
+
+
+def logged_path() -> str:
+    """Return the path of this request as a log may hold it: without what opens a door by itself."""
+    return "/progress/..." if request.path.startswith("/progress/") else request.path
+
+
 def identity_of(subject: str | None, login: str | None) -> Identity:
     """Return somebody at the identity provider, named by just one of the two. Raises Invalid."""
     known = provider()

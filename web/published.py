@@ -1,11 +1,16 @@
 """How what is shown of requests goes in and out of the API: files, progress links, the register, reports."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from flask import url_for
 from flask_openapi3 import FileStorage
 from pydantic import AwareDatetime, Field
 
+from controlplane import progress_links
+from controlplane.progress_links import Link
+from web.context import entrance, outside
 from web.present import Record, stamp
 from web.schemas import Strict
 from web.shapes import Answer
@@ -45,3 +50,23 @@ def attachment(a: Record) -> dict[str, Any]:
         "added_by": a.added_by_name,
         "created_at": stamp(a.created_at),
     }
+
+
+class LinkBody(Strict):
+    days: int = Field(90, ge=1, le=365, description="for how long the link is good")
+
+
+class ProgressLink(Answer):
+    """The link under which a request can be followed without an account, null where none is good."""
+
+    url: str | None = Field(description="a secret: whoever has it sees the progress")
+    expires_at: AwareDatetime | None
+
+
+def address(link: Link) -> str:
+    """Return the whole address of a link."""
+    return outside(url_for("console.progress", token=progress_links.written(entrance().keys, link)))
+
+
+def progress_link(url: str | None, until: datetime | None) -> dict[str, Any]:
+    return {"url": url, "expires_at": stamp(until)}

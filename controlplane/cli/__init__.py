@@ -17,6 +17,7 @@ from controlplane.cli import (
     ledger,
     policy,
     pools,
+    progress_links,
     reports,
     systems,
     tokens,
@@ -71,6 +72,7 @@ for command in (
     reports.report,
     audit.audit,
     attachments.attachment,
+    progress_links.progress_link,
 ):
     steppe.add_command(command)
 

@@ -109,6 +109,11 @@ _SHOWN = (
     *_all("requests_attachments.add", "console.request_attach", needs="request.attach", owned=True),
     *_all("attachments.remove", "console.attachment_remove", needs="request.ask", owned=True),
     *_all("console.attachment", needs="request.read", owned=True),
+    *_all(
+        "requests_progress.make", "requests_progress.show", "requests_progress.revoke", needs="request.ask", owned=True
+    ),
+    *_all("console.request_link", "console.request_unlink", needs="request.ask", owned=True),
+    Route("console.progress", (OPEN,), says=frozenset({404})),
 )
 
 _POOLS = (

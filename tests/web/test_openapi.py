@@ -21,6 +21,7 @@ SECRETS = {
     ("post", "/api/v1/users"),
     ("post", "/api/v1/users/{ref}/reset-password"),
     ("post", "/api/v1/vms/{ref}/console"),
+    ("post", "/api/v1/requests/{ref}/progress-link"),
 }
 FILES = {
     "/api/v1/audit-events/export": ["text/csv", "application/x-ndjson"],

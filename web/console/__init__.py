@@ -22,6 +22,7 @@ from web.console import (
     oidc,
     overview,
     own_account,
+    progress,
     searching,
     security,
     sign_in,
@@ -56,6 +57,7 @@ for module in (
     security,
     audit,
     attachments,
+    progress,
 ):
     module.register(pages)
 
