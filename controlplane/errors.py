@@ -93,6 +93,13 @@ class LinkNoGood(Refusal):
     status = 404
 
 
+class RegisterClosed(Refusal):
+    """There is no public register here. Sign in to see what was decided for your department."""
+
+    code = "register.closed"
+    status = 404
+
+
 class NotSignedIn(Refusal):
     """Sign in, or send a valid token: Authorization: Bearer TOKEN."""
 

@@ -39,6 +39,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "request.comment": _TENANT | _SECURITY,
     "request.attach": _TENANT | _SECURITY,
     "request.decide": _SYSTEM | _SECURITY | {"department_manager"},
+    "register.write": _SYSTEM,
     "routing.read": _READERS | OF_DEPARTMENTS | _SECURITY,
     "routing.write": _SECURITY,
     "resource.read": _READERS | OF_DEPARTMENTS,

@@ -18,6 +18,7 @@ def right_word(action: str) -> str:
         "quota.read": _("See quota and usage"),
         "request.read": _("See requests"),
         "request.attach": _("Attach files to requests"),
+        "register.write": _("Open and close the public register"),
         "resource.read": _("See machines"),
         "resource.history": _("See the history of machines"),
         "catalogue.write": _("Change sites, sizes, images and subnets"),
@@ -69,6 +70,7 @@ def kind_word(kind: str) -> str:
         "subnet": _("Subnet"),
         "trail": _("Audit trail"),
         "centre": _("Centre"),
+        "register": _("Public register"),
         "installation": _("Installation"),
     }
     return str(words.get(kind, kind))
@@ -105,6 +107,7 @@ def _of_what_is_shown() -> dict[str, str]:
         "request.detach": _("File removed from a request"),
         "request.link_progress": _("Progress link made"),
         "request.unlink_progress": _("Progress link withdrawn"),
+        "register.update": _("Public register opened, closed or changed"),
     }
 
 

@@ -31,6 +31,8 @@ OPEN = frozenset(
         "console.oidc_out",
         "console.language",
         "console.progress",
+        "console.register",
+        "console.register_csv",
         "health.alive",
         "health.ready",
     }

@@ -34,3 +34,9 @@ def approval_state(state: str) -> Told:
         "dropped": (_("No longer needed"), "idle", "circle-minus"),
     }
     return words.get(state, (state, "idle", "circle-dashed"))
+
+
+def request_kind(kind: str) -> str:
+    """Return the name of what a request asks for."""
+    words = {"vm": _("Virtual machine"), "quota": _("Quota"), "mixed": _("Several things")}
+    return str(words.get(kind, kind))

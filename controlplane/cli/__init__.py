@@ -18,6 +18,7 @@ from controlplane.cli import (
     policy,
     pools,
     progress_links,
+    register,
     reports,
     systems,
     tokens,
@@ -73,6 +74,7 @@ for command in (
     audit.audit,
     attachments.attachment,
     progress_links.progress_link,
+    register.register,
 ):
     steppe.add_command(command)
 

@@ -25,6 +25,7 @@ from controlplane.lookups.department import (
 )
 from controlplane.lookups.drift import drift_for, drifts, may_decide_drift, pool_checks
 from controlplane.lookups.pool import pool_for, pools
+from controlplane.lookups.register import Entry, register
 from controlplane.lookups.request import comments_of, inbox, progress, request_for, requests
 from controlplane.lookups.resource import resource_for, resources, resources_by_id, resources_locked, resources_of
 from controlplane.lookups.routing import routing_rule_for, routing_rules
@@ -33,6 +34,7 @@ from controlplane.lookups.trail import audit_events, audited_actions, history
 
 __all__ = (
     "Asking",
+    "Entry",
     "addresses",
     "attachment_for",
     "attachments_of",
@@ -56,6 +58,7 @@ __all__ = (
     "pool_for",
     "pools",
     "progress",
+    "register",
     "request_for",
     "requests",
     "resource_for",

@@ -1,17 +1,20 @@
 """A small centre whose people ask and decide."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session
 
 from controlplane import lookups
 from controlplane.actor import Actor
 from controlplane.asks.routing import Applies, StepOf
+from controlplane.bootstrap import Installation
+from controlplane.cli import steppe as command
 from controlplane.db import Sessions, transaction
 from controlplane.models import Department, Request, User
 from controlplane.services import asking, deciding, routing, users
@@ -19,6 +22,7 @@ from controlplane.services.asking import Drafted
 from controlplane.services.deciding import Decision, Verdict
 from controlplane.services.routing import RuleOf
 from controlplane.services.users import NewUser
+from controlplane.settings import settings
 from quotas.metering import balances
 from tests.callers import Callers
 from tests.factories import Centre, given, vm
@@ -111,3 +115,14 @@ def office(sessions: Sessions) -> Iterator[Office]:
 def visit(http: Callers) -> Visitors:
     """The people of tests, at browsers without script."""
     return Visitors(http)
+
+
+@pytest.fixture
+def steppe(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
+    """Commands on the test's own database."""
+    monkeypatch.setenv("STEPPE_DATABASE_URL", installation.url)
+    monkeypatch.setenv("STEPPE_STATE_DIR", str(installation.settings.state_dir))
+    monkeypatch.setenv("STEPPE_LOG_LEVEL", "error")
+    settings.cache_clear()
+    yield lambda *words: CliRunner().invoke(command, words)
+    settings.cache_clear()

@@ -16,7 +16,7 @@ BEGAN = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Given:
-    """One approval: whose, in which round and stage, opened when and, where it was given, decided when and how."""
+    """One approval: whose, in which round and stage, opened when, decided when and how, handed on when; if it was."""
 
     role: str
     opened: datetime
@@ -24,6 +24,7 @@ class Given:
     state: str = "approved"
     round: int = 1
     stage: int = 1
+    handed: datetime | None = None
 
 
 def put_down(session: Session, department: str = "environment", *given: Given, **more: Any) -> Request:
@@ -69,7 +70,7 @@ def _step(request: Request, given: Given) -> RequestStep:
         rule="all",
         hours=24,
         state=given.state,
-        opened_at=given.opened,
+        opened_at=given.handed or given.opened,
         due_at=given.opened + timedelta(hours=24),
         decided_at=given.decided,
         decided_by_name="李强" if given.decided else None,
