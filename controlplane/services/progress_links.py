@@ -32,13 +32,14 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """All that a link shows of a request: nobody's name, nothing of what was asked for or said."""
+    """All that a link shows of a request: nobody's name, nothing of what was asked for or said. `submitted` is when it
+    was sent, each time."""
 
     number: int
     title: str
     department: Department
     state: State
-    submitted_at: datetime | None
+    submitted: Sequence[datetime]
     approvals: Sequence[Approval]
     decided_at: datetime | None
     done_at: datetime | None
@@ -92,8 +93,21 @@ def progress(session: Session, keys: Keys, token: str, now: datetime) -> Progres
         title=request.title,
         department=request.department,
         state=request.state,
-        submitted_at=request.submitted_at,
+        submitted=_submitted(request),
         approvals=approvals,
         decided_at=request.decided_at,
         done_at=request.done_at,
     )
+
+
+def _submitted(request: Request) -> list[datetime]:
+    """Return when a request was submitted, each time: the first approvals of a round open with it."""
+    began: dict[int, datetime] = {}
+    for step in request.steps:
+        if step.due_at is not None:
+            opened = step.due_at - timedelta(hours=step.hours)
+            began[step.round] = min(opened, began.get(step.round, opened))
+    times = sorted(began.values())
+    if request.submitted_at is not None and (not times or request.submitted_at > times[-1]):
+        times.append(request.submitted_at)
+    return times

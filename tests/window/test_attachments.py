@@ -2,10 +2,11 @@
 
 import hashlib
 import io
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 from werkzeug.test import TestResponse
 
 from controlplane.attachments.contents import Upload
@@ -136,6 +137,31 @@ def test_there_is_room_for_so_many_and_no_more(sessions: Sessions) -> None:
             attachments.add(session, ADMIN, request, Upload(f"{number}.pdf", pdf()), Bounds(3, 1))
         with pytest.raises(TooManyAttachments, match=r"4\.pdf.*has 3.*Remove one"):
             attachments.add(session, ADMIN, request, Upload("4.pdf", pdf()), Bounds(3, 1))
+
+
+def test_of_two_at_once_one_takes_the_last_place(sessions: Sessions) -> None:
+    given(sessions)
+    request, last = made(sessions), Bounds(1, 1)
+
+    def second() -> None:
+        with transaction(sessions) as session:
+            attachments.add(session, ADMIN, request, Upload("b.pdf", pdf()), last)
+
+    with ThreadPoolExecutor(1) as thread:
+        with transaction(sessions) as session:
+            attachments.add(session, ADMIN, request, Upload("a.pdf", pdf()), last)
+            waiting = thread.submit(second)
+            until_waiting(sessions)
+        with pytest.raises(TooManyAttachments):
+            waiting.result(10)
+    assert kept(sessions) == 1
+
+
+def until_waiting(sessions: Sessions) -> None:
+    """Return once somebody waits for a lock."""
+    with sessions() as session:
+        while not session.scalar(text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")):
+            session.rollback()
 
 
 def test_the_list_never_reads_what_is_in_the_files(http: Callers) -> None:

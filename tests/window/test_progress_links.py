@@ -49,14 +49,11 @@ def test_a_link_shows_how_far_a_request_is_without_an_account(http: Callers, vis
     assert page.status == 200
     assert page.texts("//h1") == ["监测平台扩容"]
     assert "环境保护厅" in page.text("//dl")
-    assert page.texts("//tbody/tr/th") == [
-        "提交申请",
-        "部门管理员（第 1 轮）",
-        "部门管理员（第 2 轮）",
-        "系统管理员（第 2 轮）",
-    ]
-    assert page.texts("//tbody/tr/td[1]") == ["—", "已退回", "已批准", "待审批"]
-    assert "2026-11-02 20:00" in page.texts("//tbody/tr/td[2]")
+    lines = ["提交申请", "部门管理员（第 1 轮）", "重新提交", "部门管理员（第 2 轮）", "系统管理员（第 2 轮）"]
+    assert page.texts("//tbody/tr/th") == lines
+    assert page.texts("//tbody/tr/td[1]") == ["—", "已退回", "—", "已批准", "待审批"]
+    hours = [time.removeprefix("2026-11-02 ") for time in page.texts("//tbody/tr/td[2]")]
+    assert hours == ["17:00", "18:00", "20:00", "21:00", "—"]
 
 
 def test_a_link_shows_nothing_else(http: Callers, visit: Visitors) -> None:

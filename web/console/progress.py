@@ -72,11 +72,13 @@ def _page(found: Progress | None, status: int) -> Response:
 def _lines(found: Progress) -> list[dict[str, Any]]:
     """Return what happened and what is still to happen, in order."""
     several = len({approval.round for approval in found.approvals}) > 1
-    lines = [{"what": _("Submitted"), "told": None, "at": found.submitted_at}] if found.submitted_at else []
-    for approval in found.approvals:
-        role = role_word(approval.role)
-        what = _("%(role)s, round %(number)s", role=role, number=approval.round) if several else role
-        lines.append({"what": what, "told": approval_state(approval.state), "at": approval.at})
+    lines: list[dict[str, Any]] = []
+    for number, at in enumerate(found.submitted, 1):
+        lines.append({"what": _("Submitted") if number == 1 else _("Submitted again"), "told": None, "at": at})
+        for approval in (approval for approval in found.approvals if approval.round == number):
+            role = role_word(approval.role)
+            what = _("%(role)s, round %(number)s", role=role, number=number) if several else role
+            lines.append({"what": what, "told": approval_state(approval.state), "at": approval.at})
     if found.decided_at:
         decided = "refused" if found.state == "refused" else "approved"
         lines.append({"what": _("Decided"), "told": request_state(decided), "at": found.decided_at})
