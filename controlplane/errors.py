@@ -86,6 +86,20 @@ class NotYourRequest(Refusal):
     status = 403
 
 
+class LinkNoGood(Refusal):
+    """This link is no longer good. Ask whoever gave it to you for a new one."""
+
+    code = "progress.no_good"
+    status = 404
+
+
+class RegisterClosed(Refusal):
+    """There is no public register here. Sign in to see what was decided for your department."""
+
+    code = "register.closed"
+    status = 404
+
+
 class NotSignedIn(Refusal):
     """Sign in, or send a valid token: Authorization: Bearer TOKEN."""
 

@@ -19,6 +19,7 @@ class Register(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     public: bool = Field(False, description="whether it can be read without an account")
+    titles: bool = Field(False, description="whether it shows the titles of requests")
 
 
 class FollowUp(BaseModel):

@@ -30,8 +30,11 @@ class Keys:
 
     def vouched(self, text: str) -> str:
         """Return what shows that a text was made here, in hex; by another key than `hidden`, which the trail quotes."""
-        key = hmac.digest(self.naming, b"vouched", "sha512")
-        return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
+        return hmac.digest(self.signing("vouched"), text.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+    def signing(self, purpose: str) -> bytes:
+        """Return a key that signs for one purpose alone."""
+        return hmac.digest(self.naming, purpose.encode(), "sha512")
 
 
 def keys(settings: Settings) -> Keys:

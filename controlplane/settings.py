@@ -51,6 +51,8 @@ class Settings(BaseSettings):
         description="keys that seal second factors, separated by commas, the newest first; empty: made once and kept"
         " in the state folder",
     )
+    attachments_most: int = Field(10, ge=0, le=100, description="files that one request may have with it")
+    attachment_mib: int = Field(10, ge=1, le=30, description="largest file that may come with a request")
     trusted_proxies: int = Field(
         0, ge=0, le=8, description="proxies before Steppe whose X-Forwarded-For says where somebody comes from"
     )

@@ -17,6 +17,8 @@ def right_word(action: str) -> str:
         "system.read": _("See business systems"),
         "quota.read": _("See quota and usage"),
         "request.read": _("See requests"),
+        "request.attach": _("Attach files to requests"),
+        "register.write": _("Open and close the public register"),
         "resource.read": _("See machines"),
         "resource.history": _("See the history of machines"),
         "catalogue.write": _("Change sites, sizes, images and subnets"),
@@ -46,7 +48,7 @@ def right_word(action: str) -> str:
 def event_word(action: str) -> str:
     """Return what an event of the trail says was done, with what it was done to."""
     noun, _dot, _verb = action.partition(".")
-    known = _of_accounts() | _of_the_centre()
+    known = _of_accounts() | _of_the_centre() | _of_what_is_shown()
     if action in known:
         return known[action]
     done = action_word(action)
@@ -68,6 +70,7 @@ def kind_word(kind: str) -> str:
         "subnet": _("Subnet"),
         "trail": _("Audit trail"),
         "centre": _("Centre"),
+        "register": _("Public register"),
         "installation": _("Installation"),
     }
     return str(words.get(kind, kind))
@@ -95,6 +98,16 @@ def _of_accounts() -> dict[str, str]:
         "token.create": _("Token made"),
         "token.revoke": _("Token revoked"),
         "audit.export": _("Audit trail taken out"),
+    }
+
+
+def _of_what_is_shown() -> dict[str, str]:
+    return {
+        "request.attach": _("File attached to a request"),
+        "request.detach": _("File removed from a request"),
+        "request.link_progress": _("Progress link made"),
+        "request.unlink_progress": _("Progress link withdrawn"),
+        "register.update": _("Public register opened, closed or changed"),
     }
 
 

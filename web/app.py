@@ -20,9 +20,11 @@ from controlplane.entrance import Entrance, Places
 from controlplane.oidc.configuration import Misconfigured, configuration
 from controlplane.oidc.provider import Provider
 from controlplane.secrets import secret_key
+from controlplane.services.attachments import Bounds
 from controlplane.settings import Settings, settings
 from web import api, auth, console, docs, errors, health, intake, transactions
 from web.auth import BrowserSessions
+from web.context import logged_path
 from web.language import init_app as init_language
 from web.shapes import Problem
 
@@ -109,6 +111,7 @@ def _configure(app: Flask, config: Settings) -> None:
         ENTRANCE=Entrance.of(config),
         PROVIDER=_provider(config),
         PUBLIC_URL=config.public_url,
+        ATTACHMENTS=Bounds.of(config),
         CONSOLE_URL=config.console_url,
         CONSOLE_PORT=config.console_address[1],
     )
@@ -137,11 +140,11 @@ def _trace(app: Flask) -> None:
                 "X-Request-Id": g.get("trace", ""),
                 "Content-Security-Policy": CONTENT_SECURITY + g.get("more_content_security", ""),
                 "X-Content-Type-Options": "nosniff",
-                "Referrer-Policy": "same-origin",
+                "Referrer-Policy": g.get("referrer_policy", "same-origin"),
             }
         )
         if request.endpoint not in _ASSETS:
             answer.headers.setdefault("Cache-Control", "no-store")
-        log.info("request", method=request.method, path=request.path, status=answer.status_code)
+        log.info("request", method=request.method, path=logged_path(), status=answer.status_code)
         structlog.contextvars.clear_contextvars()
         return answer

@@ -30,6 +30,9 @@ OPEN = frozenset(
         "console.oidc_back",
         "console.oidc_out",
         "console.language",
+        "console.progress",
+        "console.register",
+        "console.register_csv",
         "health.alive",
         "health.ready",
     }

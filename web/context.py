@@ -13,6 +13,7 @@ from controlplane.actor import Actor
 from controlplane.entrance import Arrival, Entrance
 from controlplane.errors import Invalid
 from controlplane.oidc.provider import Provider
+from controlplane.services.attachments import Bounds
 
 _ETAG = "v"
 _LONGEST_VERSION = 18
@@ -31,6 +32,22 @@ def entrance() -> Entrance:
 def provider() -> Provider | None:
     """Return the identity provider that people may come through, None where none is set up."""
     return cast(Provider | None, current_app.config["PROVIDER"])
+
+
+def bounds() -> Bounds:
+    """Return how many files may come with a request, and how large."""
+    return cast(Bounds, current_app.config["ATTACHMENTS"])
+
+
+def outside(path: str) -> str:
+    """Return the whole address of a path of ours, as people elsewhere reach it."""
+    configured: str | None = current_app.config["PUBLIC_URL"]
+    return (configured or request.host_url).rstrip("/") + path
+
+
+def logged_path() -> str:
+    """Return the path of this request as a log may hold it: without what opens a door by itself."""
+    return "/progress/..." if request.path.startswith("/progress/") else request.path
 
 
 def identity_of(subject: str | None, login: str | None) -> Identity:

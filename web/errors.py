@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from controlplane.db import is_away
 from controlplane.errors import Refusal, Unavailable
-from web.context import for_program
+from web.context import for_program, logged_path
 from web.words import class_word, exact_scale, in_words, summary_words
 
 RETRY_AFTER_SECONDS = 5
@@ -106,11 +106,11 @@ def _forged(error: CSRFError) -> Response:
 
 def _bug(error: Exception) -> Response:
     if is_away(error):
-        log.warning("the database is away", path=request.path, reason=str(error).partition("\n")[0])
+        log.warning("the database is away", path=logged_path(), reason=str(error).partition("\n")[0])
         # Nobody can be named without it: the page goes without the frame that does.
         g.actor = None
         return refused(Unavailable())
-    log.exception("bug", path=request.path, error=type(error).__name__)
+    log.exception("bug", path=logged_path(), error=type(error).__name__)
     if for_program():
         sentence = "An error in Steppe itself. Nothing was changed. Tell the administrator the request id."
         return _problem(500, "internal", "Internal error", sentence)

@@ -12,6 +12,8 @@ from controlplane.errors import Invalid
 from web.context import for_program
 
 DEEPEST = 32
+WITH_FILES = frozenset({"requests_attachments.add"})
+"""Endpoints of the API that take files, as multipart/form-data."""
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -30,11 +32,15 @@ def _look() -> None:
         _check(name, value)
     if request.method not in _WRITES:
         return
-    if for_program():
+    if for_program() and not _sends_files():
         _check_body()
     else:
         for name, value in request.form.items(multi=True):
             _check(name, value)
+
+
+def _sends_files() -> bool:
+    return request.endpoint in WITH_FILES and request.mimetype == "multipart/form-data"
 
 
 def _check_body() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flask import Flask, request, session
+from flask import Flask, g, request, session
 from flask_babel import Babel
 
 LANGUAGES = ("zh", "en")
@@ -17,8 +17,14 @@ def init_app(app: Flask) -> None:
 
 def language() -> str:
     """Return the language of this request's reader."""
-    chosen = session.get("language")
+    chosen = g.get("language") or session.get("language")
     return chosen if chosen in LANGUAGES else request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+
+
+def speak(wanted: str) -> None:
+    """Answer this one request in a language, whatever was chosen before; an unknown language is passed over."""
+    if wanted in LANGUAGES:
+        g.language = wanted
 
 
 def choose(wanted: str) -> None:

@@ -1,5 +1,7 @@
 """One transaction a request: committed when the answer is good, rolled back when it is not or was only a dry run."""
 
+import hashlib
+
 from flask import Flask, Response, g, jsonify, request
 
 from controlplane.db import Sessions, hurried
@@ -9,7 +11,7 @@ from controlplane.services.idempotency import Answer
 from web import context, errors
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_SECRET = frozenset({"tokens.create", "vms.console", "users.create", "users.reset_password"})
+_SECRET = frozenset({"tokens.create", "vms.console", "users.create", "users.reset_password", "requests_progress.make"})
 _KEPT_HEADERS = ("Location", "ETag", "Content-Type")
 
 
@@ -86,4 +88,17 @@ def _would(answer: Response) -> Response:
 
 
 def _fingerprint() -> bytes:
-    return b"\n".join((request.method.encode(), request.full_path.encode(), request.get_data(cache=True)))
+    return b"\n".join((request.method.encode(), request.full_path.encode(), _body()))
+
+
+def _body() -> bytes:
+    """Return what tells one body from another: of a form with files what is in it, for each sending of it is written
+    with other separators."""
+    if request.mimetype != "multipart/form-data":
+        return request.get_data(cache=True)
+    parts = [repr(sorted(request.form.items(multi=True))).encode()]
+    for field, file in sorted(request.files.items(multi=True)):
+        file.seek(0)
+        parts += [repr((field, file.filename)).encode(), hashlib.sha256(file.read()).digest()]
+        file.seek(0)
+    return b"\n".join(parts)

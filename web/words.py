@@ -96,6 +96,8 @@ def verb_word(verb: str) -> str:
         "retry": _("Try again"),
         "delete": _("Delete"),
         "console": _("Console"),
+        "attach": _("Attach"),
+        "detach": _("Remove"),
     }
     return str(words.get(verb, verb))
 
@@ -226,6 +228,7 @@ def in_words(values: Mapping[str, Any]) -> dict[str, Any]:
         "token": _("token"),
         "session": _("session"),
         "identity": _("identity"),
+        "attachment": _("attachment"),
     }
     said = dict(values)
     if "noun" in said:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from controlplane.bootstrap import configure_logging
 from controlplane.cli import (
+    attachments,
     audit,
     catalogue,
     centre,
@@ -16,6 +17,8 @@ from controlplane.cli import (
     ledger,
     policy,
     pools,
+    progress_links,
+    register,
     reports,
     requests,
     routing,
@@ -73,6 +76,9 @@ for command in (
     routing.routing,
     reports.report,
     audit.audit,
+    attachments.attachment,
+    progress_links.progress_link,
+    register.register,
 ):
     steppe.add_command(command)
 

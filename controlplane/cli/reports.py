@@ -5,11 +5,13 @@ import json
 import sys
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 from sqlalchemy.orm import Session
 
 from controlplane.cli.output import operator, with_session
+from controlplane.reports import decisions as decisions_report
 from controlplane.reports import usage as usage_report
 
 _INSTANT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
@@ -30,11 +32,27 @@ def usage(session: Session, start: datetime, end: datetime, department: str | No
     """Unit-hours per department, system and resource in a period."""
     found = usage_report.usage(session, operator(), start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
     lines = [asdict(line) for line in found if department in {None, line.department}]
+    _print(lines, [f.name for f in fields(usage_report.UsageLine)], shape)
+
+
+@report.command()
+@click.option("--from", "start", type=_INSTANT, required=True, help="First instant, UTC.")
+@click.option("--to", "end", type=_INSTANT, required=True, help="First instant after the period, UTC.")
+@click.option("--by", type=click.Choice(decisions_report.BY), default="kind", show_default=True)
+@click.option("--format", "shape", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+@with_session
+def decisions(session: Session, start: datetime, end: datetime, by: str, shape: str) -> None:
+    """How long decisions took on the requests that were decided in a period, in hours with those who decide."""
+    found = decisions_report.decisions(session, operator(), start.replace(tzinfo=UTC), end.replace(tzinfo=UTC), by)
+    _print([asdict(line) for line in found], [f.name for f in fields(decisions_report.DecisionTimes)], shape)
+
+
+def _print(lines: list[dict[str, Any]], columns: list[str], shape: str) -> None:
     if shape == "json":
         click.echo(json.dumps(lines, ensure_ascii=False, indent=2))
         return
     # Excel reads UTF-8 only where a byte order mark says so.
     click.echo("\ufeff", nl=False)
-    writer = csv.DictWriter(sys.stdout, [f.name for f in fields(usage_report.UsageLine)], lineterminator="\r\n")
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\r\n")
     writer.writeheader()
     writer.writerows(lines)

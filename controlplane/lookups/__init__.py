@@ -3,6 +3,7 @@
 Whatever belongs to another tenant is not found, exactly like what does not exist.
 """
 
+from controlplane.lookups.attachment import attachment_for, attachments_of
 from controlplane.lookups.catalogue import (
     addresses,
     flavor_for,
@@ -24,6 +25,7 @@ from controlplane.lookups.department import (
 )
 from controlplane.lookups.drift import drift_for, drifts, may_decide_drift, pool_checks
 from controlplane.lookups.pool import pool_for, pools
+from controlplane.lookups.register import Entry, register
 from controlplane.lookups.request import (
     DESK_COUNTED_UP_TO,
     Named,
@@ -45,9 +47,12 @@ from controlplane.lookups.trail import audit_events, audited_actions, history
 __all__ = (
     "DESK_COUNTED_UP_TO",
     "Asking",
+    "Entry",
     "Named",
     "Waiting",
     "addresses",
+    "attachment_for",
+    "attachments_of",
     "audit_events",
     "audited_actions",
     "comments_of",
@@ -70,6 +75,7 @@ __all__ = (
     "pool_for",
     "pools",
     "progress",
+    "register",
     "request_for",
     "requests",
     "resource_for",

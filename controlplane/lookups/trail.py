@@ -67,7 +67,8 @@ def _by(session: Session, who: str) -> ColumnElement[bool]:
     return and_(wanted, AuditEvent.actor_id != NOT_AN_ACCOUNT)
 
 
-def _instant(field: str, value: str) -> datetime:
+def instant(field: str, value: str) -> datetime:
+    """Return the instant that a filter was given, UTC where it says no zone. Raises Invalid."""
     try:
         instant = datetime.fromisoformat(value)
     except ValueError:
@@ -87,8 +88,8 @@ def _target(value: str) -> ColumnElement[bool]:
 
 
 _FILTERS: Mapping[str, Filter] = {
-    "from": lambda v: AuditEvent.at >= _instant("from", v),
-    "to": lambda v: AuditEvent.at < _instant("to", v),
+    "from": lambda v: AuditEvent.at >= instant("from", v),
+    "to": lambda v: AuditEvent.at < instant("to", v),
     "action": lambda v: AuditEvent.action == v,
     "target": _target,
     "department": lambda v: AuditEvent.department_id == ids(Department, v).scalar_subquery(),

@@ -1,5 +1,6 @@
 """The record: tables and nothing else. Decisions are in services, reads in lookups."""
 
+from controlplane.models.attachments import RequestAttachment
 from controlplane.models.catalogue import Flavor, Image
 from controlplane.models.consoles import ConsoleTicket
 from controlplane.models.drifts import Drift, DriftKind, DriftOutcome, PoolCheck
@@ -35,6 +36,7 @@ __all__ = [
     "PoolCapacity",
     "PoolCheck",
     "Request",
+    "RequestAttachment",
     "RequestComment",
     "RequestStep",
     "Resource",

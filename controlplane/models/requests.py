@@ -11,6 +11,8 @@ from controlplane.asks.states import DECIDED, OPEN, STATES, STEP_STATES, State, 
 from controlplane.db import Base, Recorded, new_id
 from controlplane.models.tenancy import Department
 
+_WAS_DECIDED = "decided_at IS NOT NULL"
+
 
 def _one_of(column: str, values: tuple[str, ...]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
@@ -32,7 +34,11 @@ class Request(Recorded, Base):
         Index(None, "created_at", "id"),
         Index("ix_requests_expiring", "expires_at", postgresql_where=text(_one_of("state", OPEN))),
         Index("ix_requests_under_way", "id", postgresql_where=text("state = 'fulfilling'")),
-        Index("ix_requests_decided", "decided_at", "id", postgresql_where=text("decided_at IS NOT NULL")),
+        Index("ix_requests_decided", "decided_at", "id", postgresql_where=text(_WAS_DECIDED)),
+        *(
+            Index(f"ix_requests_decided_by_{name}", column, "decided_at", "id", postgresql_where=text(_WAS_DECIDED))
+            for name, column in (("department", "department_id"), ("kind", "kind"))
+        ),
     )
 
     number: Mapped[int] = mapped_column(BigInteger, Identity(always=True), unique=True)

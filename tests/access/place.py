@@ -24,6 +24,7 @@ from tests.cli.processes import short_folder
 from tests.factories import make_department, make_system, vm
 from tests.people import OPERATOR
 from tests.web.visitors import Visitor
+from tests.window.records import filed
 
 OURS, OTHER, BELOW = "environment", "finance", "stations"
 HIDDEN_MACHINE, HIDDEN_SYSTEM = "ours-alone", "ours-secret"
@@ -42,12 +43,13 @@ class Place:
     def path(self, rule: Rule, verb: str = "") -> str:
         """Return an address of this rule at which there is something."""
         values = {"verb": verb, "filename": _FILES.get(rule.endpoint, ""), "ref": self.refs.get(_noun(rule), "")}
+        values["token"] = "no-link"
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found[1]], rule.rule)
 
 
 def _noun(rule: Rule) -> str:
     blueprint, _, page = rule.endpoint.partition(".")
-    return f"{page.partition('_')[0]}s" if blueprint == "console" else blueprint
+    return f"{page.partition('_')[0]}s" if blueprint == "console" else blueprint.partition("_")[0]
 
 
 @contextmanager
@@ -86,6 +88,7 @@ def furnish(made: Installation) -> Place:
             "vms": asked["id"],
             "requests": asked["request"],
             "routing_rules": "strict",
+            "attachments": filed(http.sessions, asked["request"]),
             "tokens": str(token),
             "sessions": str(sign_in),
             "users": str(wang),

@@ -125,6 +125,26 @@ _MACHINES = (
     *_all("vms.act_many", needs=("resource.delete", "resource.read"), owned=True, verb="delete", elsewhere=422),
 )
 
+_REGISTER = {"public": True, "titles": False}
+_PERIOD = "?from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z"
+_SHOWN = (
+    *_all("requests_attachments.index", "attachments.show", "attachments.content", needs="request.read", owned=True),
+    *_all("requests_attachments.add", "console.request_attach", needs="request.attach", owned=True),
+    *_all("attachments.remove", "console.attachment_remove", needs="request.ask", owned=True),
+    *_all("console.attachment", needs="request.read", owned=True),
+    *_all(
+        "requests_progress.make", "requests_progress.show", "requests_progress.revoke", needs="request.ask", owned=True
+    ),
+    *_all("console.request_link", "console.request_unlink", needs="request.ask", owned=True),
+    Route("console.progress", (OPEN,), says=frozenset({404})),
+    *_all("register.index", "register.settings", needs="request.read"),
+    Route("register.change", ("register.write",), sent=_REGISTER),
+    *_all("console.register", "console.register_csv", needs=OPEN, says=frozenset({404})),
+    *_all("console.register_settings", needs="register.write"),
+    *_all("reports.decisions", needs="centre.read", query=_PERIOD),
+    *_all("console.report_decisions", "console.report_decisions_csv", needs="centre.read"),
+)
+
 _POOLS = (
     *_all("pools.index", "pools.show", needs="pool.read"),
     Route(
@@ -234,6 +254,7 @@ ROUTES: tuple[Route, ...] = (
     *_CATALOGUE,
     *_TENANTS,
     *_MACHINES,
+    *_SHOWN,
     *_POOLS,
     *_ACCOUNTS,
     *_PEOPLE,

@@ -50,6 +50,11 @@ def test_the_catalogue_has_just_the_texts_of_the_code(language: str, wanted: set
     assert recorded == wanted, "run `make translations`, then translate what is new"
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_catalogue_is_not_marked_as_a_guess_as_such_are_not_compiled(language: str) -> None:
+    assert not catalogue(language).fuzzy
+
+
 def test_every_text_is_translated_into_chinese() -> None:
     missing = [m.id for m in catalogue("zh") if m.id and (m.fuzzy or not m.string or not all(forms(m.string)))]
     assert not missing

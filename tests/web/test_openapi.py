@@ -21,8 +21,12 @@ SECRETS = {
     ("post", "/api/v1/users"),
     ("post", "/api/v1/users/{ref}/reset-password"),
     ("post", "/api/v1/vms/{ref}/console"),
+    ("post", "/api/v1/requests/{ref}/progress-link"),
 }
-FILES = {"/api/v1/audit-events/export": ["text/csv", "application/x-ndjson"]}
+FILES = {
+    "/api/v1/audit-events/export": ["text/csv", "application/x-ndjson"],
+    "/api/v1/attachments/{ref}/content": ["application/octet-stream"],
+}
 PROBLEM = "application/problem+json"
 
 

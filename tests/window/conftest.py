@@ -1,17 +1,20 @@
 """A small centre whose people ask and decide."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session
 
 from controlplane import lookups
 from controlplane.actor import Actor
 from controlplane.asks.routing import Applies, StepOf
+from controlplane.bootstrap import Installation
+from controlplane.cli import steppe as command
 from controlplane.db import Sessions, transaction
 from controlplane.models import Department, Request, User
 from controlplane.services import asking, deciding, routing, users
@@ -19,9 +22,12 @@ from controlplane.services.asking import Drafted
 from controlplane.services.deciding import Decision, Verdict
 from controlplane.services.routing import RuleOf
 from controlplane.services.users import NewUser
+from controlplane.settings import settings
 from quotas.metering import balances
+from tests.callers import Callers
 from tests.factories import Centre, given, vm
 from tests.people import OPERATOR, SECURITY
+from tests.web.visitors import Visitors
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 LIMITS = {"vm": 10, "vcpu": 10, "memory_mib": 100 * 1024, "disk_gib": 1000}
@@ -103,3 +109,20 @@ def office(sessions: Sessions) -> Iterator[Office]:
     with transaction(sessions) as session:
         people = {name: person(session, name, role, of) for name, (role, of) in roles.items()}
     yield Office(sessions, centre, people)
+
+
+@pytest.fixture
+def visit(http: Callers) -> Visitors:
+    """The people of tests, at browsers without script."""
+    return Visitors(http)
+
+
+@pytest.fixture
+def steppe(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
+    """Commands on the test's own database."""
+    monkeypatch.setenv("STEPPE_DATABASE_URL", installation.url)
+    monkeypatch.setenv("STEPPE_STATE_DIR", str(installation.settings.state_dir))
+    monkeypatch.setenv("STEPPE_LOG_LEVEL", "error")
+    settings.cache_clear()
+    yield lambda *words: CliRunner().invoke(command, words)
+    settings.cache_clear()

@@ -3,6 +3,7 @@
 from flask_openapi3 import OpenAPI
 
 from web.api import (
+    attachments,
     audit_events,
     catalogue,
     centre,
@@ -10,6 +11,9 @@ from web.api import (
     drifts,
     policy,
     pools,
+    progress,
+    register,
+    reports,
     requests,
     routing_rules,
     sessions,
@@ -28,6 +32,10 @@ BLUEPRINTS = (
     vms.api,
     requests.api,
     routing_rules.api,
+    *attachments.BLUEPRINTS,
+    progress.api,
+    reports.api,
+    register.api,
     drifts.api,
     users.api,
     tokens.api,

@@ -29,6 +29,7 @@ _SECRET = frozenset(
         ("post", "/api/v1/users"),
         ("post", "/api/v1/users/{ref}/reset-password"),
         ("post", "/api/v1/vms/{ref}/console"),
+        ("post", "/api/v1/requests/{ref}/progress-link"),
     }
 )
 """What is answered with a secret: that is never kept for a repeat."""

@@ -12,6 +12,7 @@ from controlplane.errors import Forbidden, NotFound
 from controlplane.policy import allows
 from controlplane.settings import Settings
 from web.console import (
+    attachments,
     audit,
     choosing,
     consoles,
@@ -21,6 +22,9 @@ from web.console import (
     oidc,
     overview,
     own_account,
+    progress,
+    public_register,
+    reports,
     searching,
     security,
     sign_in,
@@ -54,6 +58,10 @@ for module in (
     tokens,
     security,
     audit,
+    attachments,
+    progress,
+    reports,
+    public_register,
 ):
     module.register(pages)
 
@@ -119,6 +127,8 @@ def _of_centre() -> tuple[_Entry, ...]:
         ("console.tokens", {}, "token.read", _("Tokens"), "key"),
         ("console.policy", {}, "policy.read", _("Roles and rights"), "shield-check"),
         ("console.security", {}, "session.read", _("Sign-in security"), "lock"),
+        ("console.register", {}, "request.read", _("Public register"), "world"),
+        ("console.report_decisions", {}, "centre.read", _("Times to decision"), "chart-bar"),
         ("console.audit", {}, "audit.read", _("Audit trail"), "history"),
         ("docs.page", {}, "catalogue.read", _("API"), "code"),
     )
@@ -131,6 +141,7 @@ def _of_department(department: UUID) -> tuple[_Entry, ...]:
         ("console.vm_new", {}, "resource.create", _("Ask for machines"), "file-plus"),
         ("console.systems", {}, "system.read", _("Our systems"), "stack-2"),
         ("console.department", {"ref": department}, "department.read", _("Quota and usage"), "gauge"),
+        ("console.register", {}, "request.read", _("Public register"), "world"),
         ("console.users", {}, "user.read", _("People"), "users"),
         ("console.tokens", {}, "token.read", _("Tokens"), "key"),
         ("console.audit", {}, "audit.read", _("Audit trail"), "history"),
@@ -140,6 +151,7 @@ def _of_department(department: UUID) -> tuple[_Entry, ...]:
 
 _ASKING = {"console.vm_new", "console.vm_ask"}
 _PAGES_OF = {
+    "console.register": {"console.register", "console.register_settings"},
     "console.vms": {"console.vms", "console.vm", "console.vms_bulk", "console.vm_delete"}
     | {"console.vm_resize", "console.vm_rebuild"},
     "console.vm_new": _ASKING,

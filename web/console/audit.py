@@ -2,16 +2,13 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request
-from flask_babel import get_timezone
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Redirect
 
 from controlplane import lookups
-from controlplane.errors import Invalid
 from controlplane.paging import Listing, Page
 from controlplane.policy import allows
 from controlplane.services import trail as service
@@ -19,6 +16,7 @@ from web.act_words import event_word, kind_word
 from web.console import choosing
 from web.console.lists import Column, Filter, Table, file, shown
 from web.context import actor, session
+from web.days import day
 from web.words import role_word
 
 
@@ -102,17 +100,8 @@ def _fetch(listing: Listing) -> Page[Any]:
     asked = dict(listing.filters)
     for name, more in (("from", 0), ("to", 1)):
         if name in asked:
-            asked[name] = _day(name, asked[name], more)
+            asked[name] = day(name, asked[name], more).isoformat()
     return lookups.audit_events(session(), actor(), replace(listing, filters=asked))
-
-
-def _day(field: str, value: str, more: int) -> str:
-    try:
-        day = date.fromisoformat(value)
-        start = datetime.combine(day + timedelta(days=more), time(), get_timezone())
-        return start.astimezone(UTC).isoformat()
-    except (ValueError, OverflowError):
-        raise Invalid(field=field, reason=_("must be a day, like 2026-11-01")) from None
 
 
 def _details(event: Any) -> str:

@@ -1,0 +1,24 @@
+"""Reports."""
+
+from dataclasses import asdict
+
+from flask import Response
+
+from controlplane.reports import decisions as report
+from web import present
+from web.api.nouns import noun
+from web.context import actor, session
+from web.published import Decisions, DecisionsQuery
+
+api = noun("reports", "/reports", "Figures over a period")
+
+
+@api.get("/decisions", responses={200: Decisions})
+def decisions(query: DecisionsQuery) -> Response:
+    """Show how long decisions took on the requests that were decided in a period
+
+    Hours that a request lay with those who decide: what lay with the asker between a return and the next submission
+    does not count.
+    """
+    found = report.decisions(session(), actor(), query.since, query.until, query.by)
+    return present.answer({"items": [asdict(line) for line in found]})
