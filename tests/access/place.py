@@ -49,7 +49,9 @@ class Place:
 
 def _noun(rule: Rule) -> str:
     blueprint, _, page = rule.endpoint.partition(".")
-    return f"{page.partition('_')[0]}s" if blueprint == "console" else blueprint.partition("_")[0]
+    if blueprint == "console":
+        return f"{page.partition('_')[0]}s"
+    return blueprint.removesuffix("_attachments")
 
 
 @contextmanager
