@@ -51,7 +51,7 @@ def _noun(rule: Rule) -> str:
     blueprint, _, page = rule.endpoint.partition(".")
     if blueprint == "console":
         return f"{page.partition('_')[0]}s"
-    return blueprint.removesuffix("_attachments")
+    return "requests" if blueprint.startswith("requests_") else blueprint
 
 
 @contextmanager
