@@ -8,13 +8,13 @@ from controlplane.models.pools import Claim, Pool, PoolCapacity, Subnet
 from controlplane.models.records import AuditEvent
 from controlplane.models.requests import (
     CentreOption,
-    Notification,
     Request,
     RequestComment,
     RequestStep,
     RoutingRule,
 )
 from controlplane.models.resources import Resource
+from controlplane.models.telling import Delivery, MailChoice, Notification, Webhook
 from controlplane.models.tenancy import Department, Site, System
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "CentreOption",
     "Claim",
     "ConsoleTicket",
+    "Delivery",
     "Department",
     "Drift",
     "DriftKind",
@@ -30,6 +31,7 @@ __all__ = [
     "Flavor",
     "IdempotencyKey",
     "Image",
+    "MailChoice",
     "Notification",
     "Pool",
     "PoolCapacity",
@@ -45,4 +47,5 @@ __all__ = [
     "Subnet",
     "System",
     "User",
+    "Webhook",
 ]
