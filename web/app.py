@@ -21,6 +21,7 @@ from controlplane.oidc.configuration import Misconfigured, configuration
 from controlplane.oidc.provider import Provider
 from controlplane.secrets import secret_key
 from controlplane.settings import Settings, settings
+from controlplane.telling.targets import Allowed
 from web import api, auth, console, docs, errors, health, intake, transactions
 from web.auth import BrowserSessions
 from web.language import init_app as init_language
@@ -110,6 +111,7 @@ def _configure(app: Flask, config: Settings) -> None:
         PROVIDER=_provider(config),
         PUBLIC_URL=config.public_url,
         CONSOLE_URL=config.console_url,
+        WEBHOOKS_ALLOWED=Allowed.of(config.webhook_allowed),
         CONSOLE_PORT=config.console_address[1],
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from controlplane.actor import Actor
 from controlplane.entrance import Arrival, Entrance
 from controlplane.errors import Invalid
 from controlplane.oidc.provider import Provider
+from controlplane.telling.targets import Allowed
 
 _ETAG = "v"
 _LONGEST_VERSION = 18
@@ -31,6 +32,11 @@ def entrance() -> Entrance:
 def provider() -> Provider | None:
     """Return the identity provider that people may come through, None where none is set up."""
     return cast(Provider | None, current_app.config["PROVIDER"])
+
+
+def webhooks_allowed() -> Allowed:
+    """Return where webhooks may go."""
+    return cast(Allowed, current_app.config["WEBHOOKS_ALLOWED"])
 
 
 def identity_of(subject: str | None, login: str | None) -> Identity:

@@ -9,7 +9,10 @@ from controlplane.services.idempotency import Answer
 from web import context, errors
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_SECRET = frozenset({"tokens.create", "vms.console", "users.create", "users.reset_password"})
+_SECRET = frozenset({"tokens.create", "vms.console", "users.create", "users.reset_password"}) | {
+    "webhooks.create",
+    "webhooks.rotate",
+}
 _KEPT_HEADERS = ("Location", "ETag", "Content-Type")
 
 

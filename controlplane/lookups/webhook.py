@@ -38,11 +38,12 @@ def webhooks(session: Session, actor: Actor, listing: Listing) -> Page[Webhook]:
     return paginate(session, statement, ordered_by(Webhook, "created_at", default="-created_at"), listing)
 
 
-def deliveries(session: Session, actor: Actor, ref: str | UUID, listing: Listing) -> Page[Delivery]:
-    """List what was or is to be delivered to a webhook; filter: state. Raises Forbidden, NotFound."""
-    found = webhook_for(session, actor, ref)
-    statement = select(Delivery).where(Delivery.webhook_id == found.id)
-    statement = filtered(session, statement, listing.filters, {"state": lambda v: Delivery.state == v})
+def deliveries(session: Session, actor: Actor, listing: Listing) -> Page[Delivery]:
+    """List what was or is to be delivered to webhooks; filters: webhook (id), state. Raises Forbidden."""
+    authorize(actor, "webhook.read")
+    statement = select(Delivery).where(Delivery.webhook_id.is_not(None)).options(joinedload(Delivery.webhook))
+    statement = in_scope(statement, Delivery.department_id, actor)
+    statement = filtered(session, statement, listing.filters, _DELIVERY_FILTERS)
     return paginate(session, statement, ordered_by(Delivery, "made_at", default="-made_at"), listing)
 
 
@@ -53,4 +54,9 @@ def _seen(actor: Actor) -> Select[Any]:
 _FILTERS: dict[str, Filter] = {
     "department": lambda v: Webhook.department_id.in_(ids(Department, v)),
     "enabled": lambda v: Webhook.enabled.is_(v == "true"),
+}
+
+_DELIVERY_FILTERS: dict[str, Filter] = {
+    "webhook": lambda v: Delivery.webhook_id == uuid_of(v, "webhook"),
+    "state": lambda v: Delivery.state == v,
 }

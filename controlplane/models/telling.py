@@ -95,6 +95,7 @@ class Delivery(Base):
         CheckConstraint("(webhook_id IS NULL) = (channel = 'mail')", name="one_target"),
         Index("ix_deliveries_due", "channel", "next_try_at", "id", postgresql_where=text("state = 'waiting'")),
         Index(None, "webhook_id", "made_at", "id"),
+        Index(None, "department_id", "made_at", "id", postgresql_where=text("department_id IS NOT NULL")),
         Index(None, "notification_id", postgresql_where=text("notification_id IS NOT NULL")),
         Index(None, "repeats", postgresql_where=text("repeats IS NOT NULL")),
         Index(None, "made_at"),

@@ -65,7 +65,12 @@ def create(session: Session, actor: Actor, keys: Keys, allowed: Allowed, new: Ne
 
 
 def change(
-    session: Session, actor: Actor, allowed: Allowed, ref: UUID, values: dict[str, Any], version: int | None = None
+    session: Session,
+    actor: Actor,
+    allowed: Allowed,
+    ref: str | UUID,
+    values: dict[str, Any],
+    version: int | None = None,
 ) -> Webhook:
     """Change `name`, `url`, `events` or `enabled`. What waited while it was disabled goes out once it is enabled again.
 
@@ -89,7 +94,7 @@ def change(
     return found
 
 
-def rotate(session: Session, actor: Actor, keys: Keys, ref: UUID, now: datetime) -> tuple[Webhook, str]:
+def rotate(session: Session, actor: Actor, keys: Keys, ref: str | UUID, now: datetime) -> tuple[Webhook, str]:
     """Give a webhook another secret and return it; the one before signs too for OLD_SIGNS_FOR.
 
     Raises Forbidden, NotFound.
@@ -104,7 +109,7 @@ def rotate(session: Session, actor: Actor, keys: Keys, ref: UUID, now: datetime)
     return found, secret
 
 
-def remove(session: Session, actor: Actor, ref: UUID) -> None:
+def remove(session: Session, actor: Actor, ref: str | UUID) -> None:
     """Delete a webhook with its log. Raises Forbidden, NotFound."""
     found = _mine(session, actor, ref)
     session.execute(delete(Delivery).where(Delivery.webhook_id == found.id))
@@ -113,7 +118,7 @@ def remove(session: Session, actor: Actor, ref: UUID) -> None:
     _record(session, actor, found, "delete", {"url": found.url})
 
 
-def replay(session: Session, actor: Actor, ref: UUID, delivery: UUID) -> Delivery:
+def replay(session: Session, actor: Actor, ref: str | UUID, delivery: UUID) -> Delivery:
     """Have something that was delivered or given up delivered once more, under an id of its own.
 
     Raises Forbidden, NotFound, StillToGoOut, WebhookDisabled.
@@ -146,7 +151,7 @@ def reseal(session: Session, actor: Actor, keys: Keys) -> int:
     return len(sealed)
 
 
-def _mine(session: Session, actor: Actor, ref: UUID) -> Webhook:
+def _mine(session: Session, actor: Actor, ref: str | UUID) -> Webhook:
     return lookups.webhook_for(session, actor, ref, "webhook.write", lock=True)
 
 

@@ -180,9 +180,7 @@ EVENTS: dict[str, Event] = {
     "webhook.disabled": Event(
         "webhooks",
         "whoever made the webhook",
-        Words(
-            "Webhook 已停用：{name}", "Webhook“{name}”连续 {failures} 次推送失败，已自动停用。排除故障后请重新启用。"
-        ),
+        Words("事件推送已停用：{name}", "事件推送“{name}”连续 {failures} 次失败，已自动停用。排除故障后请重新启用。"),
         Words(
             "Webhook disabled: {name}",
             "The webhook {name} failed {failures} times in a row and was disabled. Enable it again once it is mended.",
@@ -205,3 +203,8 @@ def words(event: str, params: Mapping[str, Any], language: Language) -> Words:
     said = known.en if language == "en" else known.zh
     filled = _Filled({name: value for name, value in params.items() if value not in (None, "")})
     return Words(*(" ".join(part.format_map(filled).split()) for part in (said.subject, said.text)))
+
+
+def link_to(request: object, resource: object) -> str:
+    """Return the path of the page of what a notification is about, the inbox where it is about neither."""
+    return f"/requests/{request}" if request else f"/vms/{resource}" if resource else "/notifications"

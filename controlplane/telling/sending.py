@@ -22,7 +22,7 @@ from controlplane.models import Delivery, Webhook
 from controlplane.secrets import Keys, keys
 from controlplane.settings import Settings
 from controlplane.telling import mail, outbox, signing, targets
-from controlplane.telling.events import Language, words
+from controlplane.telling.events import Language, link_to, words
 from controlplane.telling.mail import Letter, MailServer, NotSent, Sender
 from controlplane.telling.posting import Unanswered, post
 from controlplane.telling.targets import Allowed, Resolver
@@ -121,11 +121,6 @@ def _letter(mailing: Mailing, one: Delivery) -> Letter | None:
     said = words(line.event, line.params, mailing.language)
     link = link_to(line.request_id, line.resource_id) if mailing.url else ""
     return Letter(one.id, line.user.email, said.subject, f"{said.text}\n\n{mailing.url}{link}\n" if link else said.text)
-
-
-def link_to(request: object, resource: object) -> str:
-    """Return the path of the page of what a notification is about, the inbox where it is about neither."""
-    return f"/requests/{request}" if request else f"/vms/{resource}" if resource else "/notifications"
 
 
 def call_webhooks(sessions: Sessions, calling: Calling, now: Clock = clock) -> int:

@@ -11,7 +11,8 @@ from controlplane.db import transaction
 from controlplane.models import User
 from controlplane.notices import Notice, tell
 from controlplane.services import leavers, notifications
-from controlplane.telling import backoff, outbox, sending
+from controlplane.telling import backoff, outbox
+from controlplane.telling.events import link_to
 from controlplane.telling.mail import NotSent, connected
 from tests.notices.conftest import Desk
 from tests.notices.mailbox import PASSWORD, Mailbox
@@ -191,5 +192,5 @@ def test_old_deliveries_and_inbox_lines_are_forgotten(desk: Desk, mailbox: Mailb
 
 def test_a_link_leads_to_the_request_or_the_machine() -> None:
     one = UUID(int=1)
-    assert sending.link_to(one, None) == f"/requests/{one}"
-    assert sending.link_to(None, one) == f"/vms/{one}"
+    assert link_to(one, None) == f"/requests/{one}"
+    assert link_to(None, one) == f"/vms/{one}"

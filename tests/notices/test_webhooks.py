@@ -230,7 +230,7 @@ def test_the_log_keeps_a_short_answer_and_no_more(desk: Desk, receiver: Receiver
 
 
 def test_two_workers_take_each_delivery_once(desk: Desk, receiver: Receiver) -> None:
-    ref, _ = desk.webhook(receiver.url)
+    desk.webhook(receiver.url)
     with transaction(desk.sessions) as session:
         [machine] = ask(session, vm())
         tell(session, [Notice("lease.warning", {"days": n}, resource=machine.id) for n in range(60)])

@@ -8,6 +8,7 @@ from web.api import (
     centre,
     departments,
     drifts,
+    notifications,
     policy,
     pools,
     requests,
@@ -16,6 +17,7 @@ from web.api import (
     tokens,
     users,
     vms,
+    webhooks,
 )
 
 BLUEPRINTS = (
@@ -31,6 +33,8 @@ BLUEPRINTS = (
     tokens.api,
     sessions.api,
     policy.api,
+    notifications.api,
+    webhooks.api,
     audit_events.api,
 )
 

@@ -172,6 +172,12 @@ def _create_deliveries() -> None:
     waiting = sa.text("state = 'waiting'")
     op.create_index("ix_deliveries_due", "deliveries", ["channel", "next_try_at", "id"], postgresql_where=waiting)
     op.create_index(op.f("ix_deliveries_webhook_id_made_at_id"), "deliveries", ["webhook_id", "made_at", "id"])
+    op.create_index(
+        op.f("ix_deliveries_department_id_made_at_id"),
+        "deliveries",
+        ["department_id", "made_at", "id"],
+        postgresql_where=sa.text("department_id IS NOT NULL"),
+    )
     for name in ("notification_id", "repeats"):
         op.create_index(
             op.f(f"ix_deliveries_{name}"), "deliveries", [name], postgresql_where=sa.text(f"{name} IS NOT NULL")
