@@ -14,6 +14,7 @@ from controlplane.cli import (
     drift,
     installation,
     ledger,
+    notifications,
     policy,
     pools,
     reports,
@@ -22,6 +23,7 @@ from controlplane.cli import (
     up,
     users,
     vms,
+    webhooks,
 )
 from controlplane.cli.output import EXIT_TROUBLE, EXIT_USAGE
 from controlplane.embedded import EmbeddedServerFailed
@@ -68,6 +70,8 @@ for command in (
     vms.vm,
     drift.drift,
     reports.report,
+    notifications.notification,
+    webhooks.webhook,
     audit.audit,
 ):
     steppe.add_command(command)
