@@ -4,11 +4,13 @@ import hashlib
 import hmac
 import json
 import threading
+from collections import Counter
 from datetime import timedelta
+from time import perf_counter
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from controlplane import lookups
 from controlplane.db import transaction
@@ -18,7 +20,7 @@ from controlplane.notices import Notice, tell
 from controlplane.paging import Listing
 from controlplane.services import webhooks
 from controlplane.services.webhooks import NewWebhook
-from controlplane.telling import backoff
+from controlplane.telling import backoff, outbox
 from tests.accounts import KEYS
 from tests.factories import ask, vm
 from tests.notices.conftest import LOOPBACK, Desk
@@ -264,3 +266,35 @@ def test_secrets_are_sealed_anew_with_the_newest_key(desk: Desk, receiver: Recei
         assert webhooks.reseal(session, SECURITY, KEYS) == 1
     after = state_of(desk, ref).secret
     assert after != before and KEYS.sealing.decrypt(after) == secret.encode()
+
+
+def test_what_arrives_while_its_webhook_is_disabled_is_not_sent_again(desk: Desk, receiver: Receiver) -> None:
+    ref, _ = desk.webhook(receiver.url)
+    about_a_machine(desk)
+    with transaction(desk.sessions) as session:
+        [taken] = outbox.take(session, "webhook", desk.now)
+    with transaction(desk.sessions) as session:
+        webhooks.change(session, desk.admin, LOOPBACK, ref, {"enabled": False})
+    with transaction(desk.sessions) as session:
+        outbox.delivered(session, taken, desk.now, {"status": 200})
+    with transaction(desk.sessions) as session:
+        webhooks.change(session, desk.admin, LOOPBACK, ref, {"enabled": True})
+    assert [one.state for one in desk.deliveries()] == ["delivered"]
+    assert desk.call() == 0
+
+
+def test_telling_many_is_one_statement(desk: Desk, receiver: Receiver) -> None:
+    desk.webhook(receiver.url)
+    with transaction(desk.sessions) as session:
+        [machine] = ask(session, vm())
+        before = perf_counter()
+        notices = [
+            Notice("lease.warning", {"days": n}, [desk.manager.id], "system_admin", resource=machine.id)
+            for n in range(1000)
+        ]
+        tell(session, notices)
+        assert perf_counter() - before < 5
+    by_channel = Counter(one.channel for one in desk.deliveries())
+    assert by_channel == {"mail": 1000, "webhook": 1000}
+    with desk.sessions() as session:
+        assert session.scalar(select(func.count()).select_from(Notification)) == 2000
