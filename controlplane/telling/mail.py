@@ -127,7 +127,8 @@ def message(sender: Sender, letter: Letter, now: datetime) -> EmailMessage:
     made["Date"] = format_datetime(now)
     made["Message-ID"] = f"<{letter.id}@{sender.address.rpartition('@')[2]}>"
     made["Auto-Submitted"] = "auto-generated"
-    made.set_content(letter.text)
+    # Not every mail server takes more than ASCII as it is.
+    made.set_content(letter.text, cte="base64")
     return made
 
 

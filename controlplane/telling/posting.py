@@ -76,9 +76,12 @@ def _exchanged(connection: HTTPConnection, to: Target, body: bytes, headers: Map
 
 @contextmanager
 def _for_a_time(connection: HTTPConnection) -> Iterator[None]:
-    """Cut a connection off after LONGEST_SECONDS: who sends one byte now and then would hold it forever."""
+    """Cut a connection off after LONGEST_SECONDS: who sends one byte now and then would hold it forever. Raises
+    TimeoutError then, whatever came so far: headers that break off would pass for an answer."""
+    over = threading.Event()
 
     def cut() -> None:
+        over.set()
         if connection.sock is not None:
             with suppress(OSError):
                 # Not the TLS socket's own way, which takes apart what another thread is reading from.
@@ -91,6 +94,8 @@ def _for_a_time(connection: HTTPConnection) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+    if over.is_set():
+        raise TimeoutError
 
 
 def _said(error: Exception) -> str:

@@ -1,8 +1,13 @@
 """Where webhooks may not go, whichever way it is written, and that what was judged is what is connected to."""
 
+import socket
+import threading
+from contextlib import suppress
+
 import pytest
 
 from controlplane.errors import ForbiddenTarget, NoWebhookUrl
+from controlplane.telling import posting
 from controlplane.telling.targets import Allowed, check_literal, parsed, resolve, target
 from tests.notices.certificates import Certificates
 from tests.notices.conftest import Desk
@@ -130,6 +135,26 @@ def test_a_webhook_that_was_made_before_its_network_was_shut_out_is_refused_at_t
     assert desk.call() == 0
     assert receiver.calls == []
     assert "127.0.0.1" in str(desk.deliveries()[0].last_error)
+
+
+def test_who_sends_one_byte_now_and_then_is_cut_off(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posting, "LONGEST_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            near, _ = server.accept()
+            with near, suppress(OSError):
+                near.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+                while near.recv(65536):
+                    near.sendall(b"x")
+
+        dripping = threading.Thread(target=drip, daemon=True)
+        dripping.start()
+        desk.webhook(f"http://127.0.0.1:{server.getsockname()[1]}/")
+        about_a_machine(desk)
+        assert desk.call() == 0
+        dripping.join()
+    assert desk.deliveries()[0].last_error
 
 
 def test_the_next_address_is_tried_where_one_is_not_reached(desk: Desk, receiver: Receiver) -> None:
