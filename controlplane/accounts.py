@@ -4,6 +4,7 @@ Whoever changes roles or what is disabled goes through `one_at_a_time`, so that 
 security administrator between them.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,11 +17,12 @@ from sqlalchemy.orm import Session, joinedload
 from controlplane.actor import Actor, Role
 from controlplane.conflicts import refusing_duplicates
 from controlplane.entrance import Entrance, Rules
-from controlplane.errors import AlreadyExists, Forbidden, LastOfItsRole, NotFound, OwnAccount
+from controlplane.errors import AlreadyExists, Forbidden, Invalid, LastOfItsRole, NotFound, OwnAccount
 from controlplane.models import ApiToken, Department, SignIn, SignInTry, User
 from controlplane.models.identity import EndReason
 from controlplane.paging import Listing, Order, Page, paginate
 from controlplane.policy import allows, authorize
+from controlplane.settings import ADDRESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,13 @@ def tie(session: Session, user: User, identity: Identity | None) -> None:
     user.identity_login = identity.login if identity else None
     user.version += 1
     session.flush()
+
+
+def checked_address(given: str | None) -> str | None:
+    """Return an e-mail address as it may be kept. Raises Invalid for what is none."""
+    if given is not None and not re.fullmatch(ADDRESS, given):
+        raise Invalid(field="email", reason="is no address of a mailbox, like name@example.org")
+    return given
 
 
 def end_sign_ins(session: Session, user: UUID, why: EndReason, now: datetime, but: UUID | None = None) -> int:

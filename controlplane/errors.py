@@ -264,6 +264,34 @@ class Stale(Refusal):
     status = 412
 
 
+class NoWebhookUrl(Refusal):
+    """A webhook needs an address such as https://host/path: of http or https, without a user name, spaces or letters
+    beyond ASCII, at most 2000 characters long."""
+
+    code = "webhook.url"
+    status = 422
+
+
+class ForbiddenTarget(Refusal):
+    """Webhooks may not be sent to {host}: it is this host itself, a link-local or metadata address, or not among what
+    STEPPE_WEBHOOK_ALLOWED lists. Name another host, or ask an administrator."""
+
+    code = "webhook.forbidden_target"
+    status = 422
+
+
+class WebhookDisabled(Refusal):
+    """The webhook {name} is disabled. Enable it first."""
+
+    code = "webhook.disabled"
+
+
+class StillToGoOut(Refusal):
+    """This has yet to go out. Only what was delivered, or given up, can be sent once more."""
+
+    code = "webhook.still_to_go_out"
+
+
 class NoAddress(Refusal):
     """Subnet {subnet!r} has only {free} free addresses and {asked} are asked; choose another subnet."""
 

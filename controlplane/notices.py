@@ -1,6 +1,5 @@
-"""Telling people what happened, in the same transaction as what happened: one line in the inbox of each.
-
-What goes out beyond the inbox (mail, webhooks) is made of these lines afterwards: nothing here waits for the network.
+"""Telling people what happened, in the same transaction as what happened: one line in the inbox of each, and a
+delivery for each mailbox and webhook that it concerns. The worker brings those; nothing here waits for the network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,14 +10,15 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from controlplane.actor import Role
+from controlplane.telling.events import EVENTS
 from quotas import wire
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One thing to tell, to `people` by their accounts' ids and to all who have `role`, in `departments` alone where
-    these are given. Accounts that are disabled or a program's are passed over. `params` fill in the words of `event`;
-    they are plain values, and no secrets."""
+    these are given. Accounts that are disabled or a program's are passed over. `params` fill in the words of `event`,
+    which is one of `telling.events`; they are plain values, and no secrets."""
 
     event: str
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -38,6 +38,7 @@ def tell(session: Session, notices: Sequence[Notice]) -> None:
 def _row(notice: Notice) -> dict[str, Any]:
     return {
         "event": notice.event,
+        "category": EVENTS[notice.event].category,
         "params": dict(notice.params),
         "request": notice.request,
         "resource": notice.resource,

@@ -61,6 +61,8 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "session.end": _SECURITY,
     "token.read": _SECURITY | _AUDIT | {"department_manager"},
     "token.revoke": _SECURITY | {"department_manager"},
+    "webhook.read": _SYSTEM | {"department_manager"},
+    "webhook.write": _SYSTEM | {"department_manager"},
     "policy.read": _SECURITY | _AUDIT,
     "audit.read": _AUDIT | {"department_manager"},
     "audit.export": _AUDIT,

@@ -2,9 +2,13 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,187}[A-Za-z0-9])?$"
+"""The form of an e-mail address: of one mailbox, without a name, as it can stand in a header."""
 
 
 class Settings(BaseSettings):
@@ -102,6 +106,28 @@ class Settings(BaseSettings):
     oidc_label: str = Field("", description="what the button says on the sign-in page; empty: single sign-on")
     oidc_ca_file: Path | None = Field(
         None, description="certificates of the authorities that the identity provider's is checked against (PEM)"
+    )
+    mail_host: str | None = Field(None, description="mail server (SMTP) that notifications go out by; empty: no mail")
+    mail_port: int | None = Field(
+        None, ge=1, le=65535, description="its port; empty: 25, 587 or 465 as mail_security is"
+    )
+    mail_security: Literal["plain", "starttls", "tls"] = Field(
+        "starttls", description="`plain`: unencrypted, inside the centre alone; `starttls`; `tls` from the first byte"
+    )
+    mail_user: str | None = Field(None, description="user name at the mail server; empty: none is asked for")
+    mail_password: str | None = Field(None, description="password at the mail server")
+    mail_password_file: Path | None = Field(None, description="file that holds that password, in its place")
+    mail_from: str = Field("steppe@localhost", pattern=ADDRESS, description="address that mails come from")
+    mail_language: Literal["zh", "en"] = Field("zh", description="language that mails are in")
+    webhook_allowed: str = Field(
+        "",
+        description="networks and host names that webhooks may go to, separated by commas; empty: anywhere but this"
+        " host itself, link-local and metadata addresses",
+    )
+    outgoing_ca_file: Path | None = Field(
+        None,
+        description="certificates of the authorities that mail servers' and webhooks' are checked against (PEM); empty:"
+        " the host's own",
     )
     centre_name: str = Field("内蒙古自治区电子政务外网云中心", description="name of the centre, as pages show it")
     time_zone: str = Field("Asia/Shanghai", description="zone of the site: times on pages are shown in it")

@@ -27,10 +27,12 @@ from controlplane.services import idempotency, leavers, sign_in
 from controlplane.services.following_up import follow_up
 from controlplane.settings import Settings
 from controlplane.shifts import Plan, work
+from controlplane.telling import outbox, sending
 from provisioners.contract import Unreachable
 
 LONGEST_WAIT = timedelta(minutes=5)
 _LONGEST_LOOKOUT = 10
+_DELIVERED_EVERY = 15
 
 log = structlog.get_logger(__name__)
 
@@ -127,7 +129,30 @@ def make_app(installation: Installation, drivers: Drivers) -> App:
             disabled = leavers.disable_unused(session, system("worker"), rules(settings), now)
         log.info("disabled accounts that nobody uses", users=disabled, timestamp=timestamp)
 
+    _deliver(app, installation)
     return app
+
+
+def _deliver(app: App, installation: Installation) -> None:
+    """Have mail and webhooks go out, each channel without waiting for the other."""
+    sessions = installation.sessions
+    mailing, calling = sending.means(installation.settings)
+
+    @app.periodic(cron=f"* * * * * */{_DELIVERED_EVERY}")
+    @app.task(name="send_mail", queue=jobs.SWEEP, queueing_lock="send_mail")
+    def send_mail(timestamp: int) -> int:
+        return sending.send_mail(sessions, mailing)
+
+    @app.periodic(cron=f"* * * * * */{_DELIVERED_EVERY}")
+    @app.task(name="call_webhooks", queue=jobs.SWEEP, queueing_lock="call_webhooks")
+    def call_webhooks(timestamp: int) -> int:
+        return sending.call_webhooks(sessions, calling)
+
+    @app.periodic(cron="47 * * * *")
+    @app.task(name="forget_old_deliveries", queue=jobs.SWEEP, queueing_lock="forget_old_deliveries")
+    def forget_old_deliveries(timestamp: int) -> int:
+        with transaction(sessions) as session:
+            return outbox.forget_old(session, datetime.fromtimestamp(timestamp, UTC))
 
 
 def run(installation: Installation) -> None:

@@ -38,6 +38,8 @@ def right_word(action: str) -> str:
         "session.end": _("End sessions of others"),
         "token.read": _("See tokens of others"),
         "token.revoke": _("Revoke tokens of others"),
+        "webhook.read": _("See webhooks"),
+        "webhook.write": _("Set up webhooks"),
         "policy.read": _("See the policy"),
         "audit.read": _("Read the audit trail"),
         "audit.export": _("Take the audit trail out"),
@@ -63,6 +65,7 @@ def kind_word(kind: str) -> str:
         "system": _("Business system"),
         "user": _("User"),
         "token": _("Token"),
+        "webhook": _("Webhook"),
         "pool": _("Pool"),
         "site": _("Site"),
         "flavor": _("Size"),
@@ -98,6 +101,12 @@ def _of_accounts() -> dict[str, str]:
         "token.create": _("Token made"),
         "token.revoke": _("Token revoked"),
         "audit.export": _("Audit trail taken out"),
+        "user.set_address": _("Own e-mail address set"),
+        "webhook.create": _("Webhook made"),
+        "webhook.update": _("Webhook changed"),
+        "webhook.rotate": _("Secret of a webhook replaced"),
+        "webhook.delete": _("Webhook deleted"),
+        "webhook.replay": _("Sent to a webhook once more"),
     }
 
 

@@ -22,6 +22,7 @@ from controlplane.oidc.provider import Provider
 from controlplane.secrets import secret_key
 from controlplane.services.attachments import Bounds
 from controlplane.settings import Settings, settings
+from controlplane.telling.targets import Allowed
 from web import api, auth, console, docs, errors, health, intake, transactions
 from web.auth import BrowserSessions
 from web.context import logged_path
@@ -113,6 +114,7 @@ def _configure(app: Flask, config: Settings) -> None:
         PUBLIC_URL=config.public_url,
         ATTACHMENTS=Bounds.of(config),
         CONSOLE_URL=config.console_url,
+        WEBHOOKS_ALLOWED=Allowed.of(config.webhook_allowed),
         CONSOLE_PORT=config.console_address[1],
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]

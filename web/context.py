@@ -14,6 +14,7 @@ from controlplane.entrance import Arrival, Entrance
 from controlplane.errors import Invalid
 from controlplane.oidc.provider import Provider
 from controlplane.services.attachments import Bounds
+from controlplane.telling.targets import Allowed
 
 _ETAG = "v"
 _LONGEST_VERSION = 18
@@ -48,6 +49,11 @@ def outside(path: str) -> str:
 def logged_path() -> str:
     """Return the path of this request as a log may hold it: without what opens a door by itself."""
     return "/progress/..." if request.path.startswith("/progress/") else request.path
+
+
+def webhooks_allowed() -> Allowed:
+    """Return where webhooks may go."""
+    return cast(Allowed, current_app.config["WEBHOOKS_ALLOWED"])
 
 
 def identity_of(subject: str | None, login: str | None) -> Identity:

@@ -231,7 +231,9 @@ def user(u: Record) -> dict[str, Any]:
     """An account, without anything that would help to come in under it."""
     return {
         **_recorded(u),
-        **_fields(u, "username", "name", "role", "service", "networks", "must_change_password", "disabled_reason"),
+        **_fields(
+            u, "username", "name", "email", "role", "service", "networks", "must_change_password", "disabled_reason"
+        ),
         "department": u.department.code if u.department else None,
         "identity": identity(u),
         "second_factor": u.totp_enrolled_at is not None,

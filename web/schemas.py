@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from controlplane.actor import Role
 from controlplane.kinds.vm import Code, DiskGib, MemoryMib, Vcpu, VmRebuild, VmSize, VmSpec
 from controlplane.kinds.vm_found import VmAdoption
+from controlplane.settings import ADDRESS
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Level = Annotated[int, Field(ge=1, le=4, description="MLPS level")]
@@ -291,6 +292,7 @@ class IdsBody(Strict):
     )
 
 
+Email = Annotated[str, StringConstraints(pattern=ADDRESS, max_length=254)]
 Username = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Networks = Annotated[list[str], Field(max_length=20, description="like 10.0.0.0/8; empty: from anywhere")]
 
@@ -307,6 +309,7 @@ class UserBody(Strict):
     name: Text
     role: Role
     department: Code | None = Field(None, description="of roles of departments alone")
+    email: Email | None = Field(None, description="address that notifications go to")
     service: bool = Field(False, description="of a program: no password, no sign-in, tokens alone")
     login: Text | None = Field(
         None, description="user name at the identity provider: the account has no password, its owner comes in there"
@@ -321,6 +324,9 @@ class IdentityBody(Strict):
 
 
 class UserChange(Change):
+    CLEARABLE = frozenset({"email"})
+
+    email: Email | None = Field(None, description="address that notifications go to; null: none")
     name: Text | None = None
     role: Role | None = None
     department: Code | None = None

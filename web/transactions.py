@@ -11,7 +11,11 @@ from controlplane.services.idempotency import Answer
 from web import context, errors
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_SECRET = frozenset({"tokens.create", "vms.console", "users.create", "users.reset_password", "requests_progress.make"})
+_SECRET = frozenset({"tokens.create", "vms.console", "users.create", "users.reset_password"}) | {
+    "requests_progress.make",
+    "webhooks.create",
+    "webhooks.rotate",
+}
 _KEPT_HEADERS = ("Location", "ETag", "Content-Type")
 
 

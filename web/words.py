@@ -226,6 +226,8 @@ def in_words(values: Mapping[str, Any]) -> dict[str, Any]:
         "drift": _("drift"),
         "user": _("user"),
         "token": _("token"),
+        "webhook": _("webhook"),
+        "delivery": _("delivery"),
         "session": _("session"),
         "identity": _("identity"),
         "attachment": _("attachment"),

@@ -15,6 +15,7 @@ from controlplane.cli import (
     drift,
     installation,
     ledger,
+    notifications,
     policy,
     pools,
     progress_links,
@@ -27,6 +28,7 @@ from controlplane.cli import (
     up,
     users,
     vms,
+    webhooks,
 )
 from controlplane.cli.output import EXIT_TROUBLE, EXIT_USAGE
 from controlplane.embedded import EmbeddedServerFailed
@@ -75,6 +77,8 @@ for command in (
     requests.request,
     routing.routing,
     reports.report,
+    notifications.notification,
+    webhooks.webhook,
     audit.audit,
     attachments.attachment,
     progress_links.progress_link,

@@ -10,7 +10,7 @@ from controlplane.cli.output import EXIT_TROUBLE, as_json, opened, show_rows
 from controlplane.doctor import examine
 from controlplane.settings import Settings, settings
 
-_SECRET = {"secret_key", "sealing_keys", "database_url", "oidc_client_secret"}
+_SECRET = {"secret_key", "sealing_keys", "database_url", "oidc_client_secret", "mail_password"}
 _SIGNS = {"good": "ok", "warning": "look", "bad": "BAD"}
 
 

@@ -12,7 +12,7 @@ from controlplane.cli.identity_provider import identity_provider
 from controlplane.cli.output import as_json, operator, show_one, show_rows, with_session
 from controlplane.entrance import Entrance
 from controlplane.paging import MAX_LIMIT, Listing
-from controlplane.services import leavers, second_factor, users
+from controlplane.services import leavers, second_factor, users, webhooks
 from controlplane.services.users import NewUser
 from controlplane.settings import settings
 
@@ -43,6 +43,7 @@ def bootstrap(session: Session, as_json: bool) -> None:
 @click.option("--role", type=click.Choice(get_args(Role)), required=True)
 @click.option("--department", help="Code of the department, for department roles.")
 @click.option("--service", is_flag=True, help="Of a program: no password and no sign-in, tokens alone.")
+@click.option("--email", help="Address that notifications go to.")
 @click.option("--login", help="User name at the identity provider: comes in there, and has no password here.")
 @as_json
 @with_session
@@ -76,6 +77,16 @@ def index(session: Session, search: str | None, role: str | None, as_json: bool)
         for u in found.items
     ]
     show_rows(rows, _COLUMNS, as_json=as_json)
+
+
+@user.command()
+@click.argument("username")
+@click.argument("address", required=False)
+@with_session
+def email(session: Session, username: str, address: str | None) -> None:
+    """Set the address that somebody's notifications go to; without one, they are in the inbox alone."""
+    users.update(session, operator(), username, {"email": address})
+    click.echo("set" if address else "removed")
 
 
 @user.command()
@@ -149,8 +160,11 @@ def unlink(session: Session, username: str) -> None:
 @user.command()
 @with_session
 def reseal(session: Session) -> None:
-    """Seal all second factors with the newest of STEPPE_SEALING_KEYS, so that the older keys can be dropped."""
-    click.echo(f"sealed {second_factor.reseal(session, operator(), Entrance.of(settings()))}")
+    """Seal all second factors, and the secrets of webhooks, with the newest of STEPPE_SEALING_KEYS, so that the older
+    keys can be dropped."""
+    entrance = Entrance.of(settings())
+    factors = second_factor.reseal(session, operator(), entrance)
+    click.echo(f"sealed {factors} and the secrets of {webhooks.reseal(session, operator(), entrance.keys)} webhooks")
 
 
 def _issuer() -> str:

@@ -43,6 +43,7 @@ from controlplane.lookups.resource import resource_for, resources, resources_by_
 from controlplane.lookups.routing import routing_rule_for, routing_rules
 from controlplane.lookups.system import system_for, system_of, systems
 from controlplane.lookups.trail import audit_events, audited_actions, history
+from controlplane.lookups.webhook import deliveries, webhook_for, webhooks
 
 __all__ = (
     "DESK_COUNTED_UP_TO",
@@ -56,6 +57,7 @@ __all__ = (
     "audit_events",
     "audited_actions",
     "comments_of",
+    "deliveries",
     "department_asking",
     "department_for",
     "departments",
@@ -94,4 +96,6 @@ __all__ = (
     "system_of",
     "systems",
     "waiting_on",
+    "webhook_for",
+    "webhooks",
 )

@@ -9,13 +9,13 @@ from controlplane.models.pools import Claim, Pool, PoolCapacity, Subnet
 from controlplane.models.records import AuditEvent
 from controlplane.models.requests import (
     CentreOption,
-    Notification,
     Request,
     RequestComment,
     RequestStep,
     RoutingRule,
 )
 from controlplane.models.resources import Resource
+from controlplane.models.telling import Delivery, MailChoice, Notification, Webhook
 from controlplane.models.tenancy import Department, Site, System
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "CentreOption",
     "Claim",
     "ConsoleTicket",
+    "Delivery",
     "Department",
     "Drift",
     "DriftKind",
@@ -31,6 +32,7 @@ __all__ = [
     "Flavor",
     "IdempotencyKey",
     "Image",
+    "MailChoice",
     "Notification",
     "Pool",
     "PoolCapacity",
@@ -47,4 +49,5 @@ __all__ = [
     "Subnet",
     "System",
     "User",
+    "Webhook",
 ]

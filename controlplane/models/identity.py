@@ -49,6 +49,7 @@ class User(Recorded, Base):
 
     username: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
+    email: Mapped[str | None]
     role: Mapped[Role] = mapped_column()
     department_id: Mapped[UUID | None] = mapped_column(ForeignKey("departments.id"), index=True)
     service: Mapped[bool] = mapped_column(default=False)

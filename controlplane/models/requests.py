@@ -151,22 +151,3 @@ class CentreOption(Base):
     value: Mapped[dict[str, Any]]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     updated_by: Mapped[str]
-
-
-class Notification(Base):
-    """One line in somebody's inbox. `params` fill in the words of `event`; they hold no secret."""
-
-    __tablename__ = "notifications"
-    __table_args__ = (
-        Index(None, "user_id", "id"),
-        Index("ix_notifications_unread", "user_id", postgresql_where=text("read_at IS NULL")),
-    )
-
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
-    event: Mapped[str]
-    params: Mapped[dict[str, Any]]
-    request_id: Mapped[UUID | None] = mapped_column(ForeignKey("requests.id"))
-    resource_id: Mapped[UUID | None] = mapped_column(ForeignKey("resources.id"))
-    at: Mapped[datetime] = mapped_column(server_default=func.now())
-    read_at: Mapped[datetime | None]

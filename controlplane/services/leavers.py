@@ -58,6 +58,7 @@ def remove_leaver(session: Session, actor: Actor, ref: str | UUID, now: datetime
     user.disabled_at, user.disabled_reason = user.disabled_at or now, "left"
     user.password_hash = user.totp_secret = user.totp_enrolled_at = user.totp_last_counter = None
     user.previous_hashes = user.recovery_hashes = []
+    user.email = None
     user.version += 1
     ended = accounts.end_sign_ins(session, user.id, "left", now)
     revoked = accounts.revoke_all(session, user.id, now)

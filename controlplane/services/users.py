@@ -34,6 +34,7 @@ class NewUser:
     department: str | None = None
     service: bool = False
     identity: Identity | None = None
+    email: str | None = None
 
 
 FIRST = (
@@ -60,6 +61,7 @@ def create(session: Session, actor: Actor, new: NewUser) -> tuple[User, str | No
         id=new_id(),
         username=new.username,
         name=new.name,
+        email=accounts.checked_address(new.email),
         role=new.role,
         department_id=department.id if department else None,
         service=new.service,
@@ -92,7 +94,7 @@ def bootstrap(session: Session, actor: Actor) -> list[tuple[User, str]]:
 def update(
     session: Session, actor: Actor, ref: str | UUID, values: Mapping[str, Any], version: int | None = None
 ) -> User:
-    """Change `name`, `networks`, or `role` with `department`. Another role ends every session of the account.
+    """Change `name`, `email`, `networks`, or `role` with `department`. Another role ends every session of the account.
 
     Raises NotFound, Forbidden, OwnAccount, LastOfItsRole, Invalid, Stale.
     """
@@ -102,6 +104,8 @@ def update(
     before = _shown(user)
     if "name" in values:
         user.name = values["name"]
+    if "email" in values:
+        user.email = accounts.checked_address(values["email"])
     if "networks" in values:
         _may_grant(actor, None)
         user.networks = _networks(values["networks"])
@@ -209,7 +213,14 @@ def _networks(given: list[str]) -> list[str]:
 
 def _shown(user: User) -> dict[str, Any]:
     department = user.department.code if user.department else None
-    return {"name": user.name, "role": user.role, "department": department, "networks": list(user.networks)}
+    # Not the address itself: the trail lasts longer than that may be kept.
+    return {
+        "name": user.name,
+        "email": user.email is not None,
+        "role": user.role,
+        "department": department,
+        "networks": list(user.networks),
+    }
 
 
 def _identity(user: User) -> dict[str, str | None] | None:

@@ -101,6 +101,7 @@ def furnish(made: Installation) -> Place:
             "images": "debian-12",
             "subnets": "business",
             "pools": "hv-01",
+            "webhooks": http.ours.post("/webhooks", {"name": "x", "url": "https://hook.example/"}).json["id"],
             "accounts": str(uuid4()),
         },
         asked["addresses"][0]["address"],

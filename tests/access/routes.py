@@ -7,6 +7,7 @@ that is here and no longer served.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 from tests.factories import vm
 
@@ -179,6 +180,27 @@ _ACCOUNTS = (
     *_all("policy.index", needs="policy.read"),
 )
 
+_HOOK = {"name": "x", "url": "https://hook.example/"}
+
+_TOLD = (
+    *_all("notifications.index", "notifications.read", "notifications.preferences", needs=OWN),
+    *_all("notifications.set_preferences", needs=OWN),
+    *_all("console.notifications", "console.notifications_csv", "console.notifications_read", needs=OWN),
+    *_all("console.account_mail", needs=OWN, by_token=401),
+    *_all("webhooks.index", needs="webhook.read"),
+    *_all("webhooks.show", "webhooks.deliveries", needs="webhook.read", owned=True),
+    Route("webhooks.create", ("webhook.write",), owned=True, sent={**_OURS, **_HOOK}),
+    *_all("webhooks.update", "webhooks.rotate", "webhooks.remove", needs="webhook.write", owned=True),
+    Route("webhooks.replay", ("webhook.write",), owned=True, sent={"delivery": str(uuid4())}, says=frozenset({404})),
+    *_all("console.webhooks", "console.webhooks_csv", needs="webhook.read"),
+    *_all("console.webhook_deliveries", "console.webhook_deliveries_csv", needs="webhook.read"),
+    *_all("console.webhook", needs="webhook.read", owned=True),
+    *_all("console.webhook_new", "console.webhook_create", needs="webhook.write"),
+    *_all("console.webhook_change", "console.webhook_switch", needs="webhook.write", owned=True, sent=_HOOK),
+    *_all("console.webhook_rotate", "console.webhook_delete", needs="webhook.write", owned=True),
+    *_all("console.webhook_replay", needs="webhook.write", owned=True, says=frozenset({404})),
+)
+
 _PEOPLE = (
     *_all("audit_events.index", "console.audit", needs="audit.read"),
     *_all("audit_events.export", "console.audit_csv", needs="audit.export"),
@@ -193,6 +215,7 @@ _PEOPLE = (
     *_all("console.user_new", "console.user_create", needs="user.write"),
     *_all("console.user_change", needs=("role.grant", "user.write"), owned=True),
     *_all("console.user_link", "console.user_unlink", needs=("role.grant", "user.write"), owned=True),
+    *_all("console.user_address", needs="user.write", owned=True),
     *_all("console.user_confirm", needs="user.write", owned=True, verb="disable"),
     *_all("console.user_act", needs="user.write", owned=True, verb="unknown", says=frozenset({404})),
 )
@@ -257,6 +280,7 @@ ROUTES: tuple[Route, ...] = (
     *_SHOWN,
     *_POOLS,
     *_ACCOUNTS,
+    *_TOLD,
     *_PEOPLE,
     *_CONSOLE,
     *_OWN_ACCOUNT,

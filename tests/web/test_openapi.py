@@ -22,6 +22,8 @@ SECRETS = {
     ("post", "/api/v1/users/{ref}/reset-password"),
     ("post", "/api/v1/vms/{ref}/console"),
     ("post", "/api/v1/requests/{ref}/progress-link"),
+    ("post", "/api/v1/webhooks"),
+    ("post", "/api/v1/webhooks/{ref}/rotate"),
 }
 FILES = {
     "/api/v1/audit-events/export": ["text/csv", "application/x-ndjson"],

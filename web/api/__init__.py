@@ -9,6 +9,7 @@ from web.api import (
     centre,
     departments,
     drifts,
+    notifications,
     policy,
     pools,
     progress,
@@ -21,6 +22,7 @@ from web.api import (
     tokens,
     users,
     vms,
+    webhooks,
 )
 
 BLUEPRINTS = (
@@ -41,6 +43,8 @@ BLUEPRINTS = (
     tokens.api,
     sessions.api,
     policy.api,
+    notifications.api,
+    webhooks.api,
     audit_events.api,
 )
 

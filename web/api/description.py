@@ -30,6 +30,8 @@ _SECRET = frozenset(
         ("post", "/api/v1/users/{ref}/reset-password"),
         ("post", "/api/v1/vms/{ref}/console"),
         ("post", "/api/v1/requests/{ref}/progress-link"),
+        ("post", "/api/v1/webhooks"),
+        ("post", "/api/v1/webhooks/{ref}/rotate"),
     }
 )
 """What is answered with a secret: that is never kept for a repeat."""

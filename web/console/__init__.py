@@ -10,6 +10,7 @@ from controlplane import lookups
 from controlplane.actor import Actor
 from controlplane.errors import Forbidden, NotFound
 from controlplane.policy import allows
+from controlplane.services import notifications as inbox
 from controlplane.settings import Settings
 from web.console import (
     attachments,
@@ -19,6 +20,7 @@ from web.console import (
     departments,
     drifts,
     identities,
+    notifications,
     oidc,
     overview,
     own_account,
@@ -34,6 +36,7 @@ from web.console import (
     vm,
     vm_new,
     vms,
+    webhooks,
 )
 from web.language import language
 from web.words import called, role_word, scale
@@ -62,6 +65,8 @@ for module in (
     progress,
     reports,
     public_register,
+    notifications,
+    webhooks,
 ):
     module.register(pages)
 
@@ -77,6 +82,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         return {
             "actor": _person(),
             "nav": _navigation(),
+            "unread": _unread(),
             "lang": language(),
             "request_id": g.get("trace"),
             "centre_name": settings.centre_name,
@@ -88,6 +94,12 @@ def _person() -> dict[str, Any] | None:
     if actor is None:
         return None
     return {"name": actor.name, "role": role_word(actor.role), "department_name": _department(actor)}
+
+
+def _unread() -> int:
+    """Return how many notifications the reader has not read."""
+    actor = g.get("actor")
+    return inbox.unread(g.session, actor) if actor is not None and allows(actor, "account.own") else 0
 
 
 def _department(actor: Actor) -> str | None:
@@ -126,6 +138,7 @@ def _of_centre() -> tuple[_Entry, ...]:
         ("console.users", {}, "user.read", _("Users"), "users"),
         ("console.tokens", {}, "token.read", _("Tokens"), "key"),
         ("console.policy", {}, "policy.read", _("Roles and rights"), "shield-check"),
+        ("console.webhooks", {}, "webhook.read", _("Webhooks"), "send"),
         ("console.security", {}, "session.read", _("Sign-in security"), "lock"),
         ("console.register", {}, "request.read", _("Public register"), "world"),
         ("console.report_decisions", {}, "centre.read", _("Times to decision"), "chart-bar"),
@@ -144,6 +157,7 @@ def _of_department(department: UUID) -> tuple[_Entry, ...]:
         ("console.register", {}, "request.read", _("Public register"), "world"),
         ("console.users", {}, "user.read", _("People"), "users"),
         ("console.tokens", {}, "token.read", _("Tokens"), "key"),
+        ("console.webhooks", {}, "webhook.read", _("Webhooks"), "send"),
         ("console.audit", {}, "audit.read", _("Audit trail"), "history"),
         ("docs.page", {}, "catalogue.read", _("API"), "code"),
     )
@@ -159,6 +173,7 @@ _PAGES_OF = {
     "console.systems": {"console.systems", "console.system"},
     "console.users": {f"console.{page}" for page in ("users", "user", "user_new", "user_create", "user_confirm")}
     | {"console.user_act"},
+    "console.webhooks": {f"console.webhook{page}" for page in ("s", "", "_new", "_create", "_change", "_deliveries")},
     "console.tokens": {"console.tokens", "console.token_new", "console.token_create"},
 }
 """Which pages stand under an entry that is more than one page."""

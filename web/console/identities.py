@@ -1,4 +1,4 @@
-"""Who comes in under an account through the identity provider: said, and taken back, on the page of the user."""
+"""Who comes in under an account through the identity provider, and which mailbox is told: on the page of the user."""
 
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from web.context import actor, identity_of, session
 def register(pages: Blueprint) -> None:
     """Add the pages of this file."""
     pages.add_url_rule("/users/<uuid:ref>/identity", "user_link", link, methods=["POST"])
+    pages.add_url_rule("/users/<uuid:ref>/address", "user_address", set_address, methods=["POST"])
     pages.add_url_rule("/users/<uuid:ref>/identity/end", "user_unlink", unlink, methods=["POST"])
 
 
@@ -41,6 +42,19 @@ def unlink(ref: UUID) -> Response:
     _authorize(ref)
     name = users.unlink(session(), actor(), ref).username
     flash(_("%(name)s is linked no more; sessions are ended.", name=name), "good")
+    return redirect(url_for("console.user", ref=ref))
+
+
+def set_address(ref: UUID) -> Response:
+    """Set the address that a user's notifications go to"""
+    accounts.user_for(session(), actor(), ref, "user.write")
+    try:
+        users.update(session(), actor(), ref, {"email": request.form.get("email", "").strip() or None})
+    except Refusal as refusal:
+        session().rollback()
+        flash(errors.message(refusal), "bad")
+    else:
+        flash(_("The address is kept."), "good")
     return redirect(url_for("console.user", ref=ref))
 
 

@@ -79,7 +79,7 @@ def shown(table: Table) -> dict[str, Any]:
         "choosable": table.columns[1:],
         "sort": request.args.get("sort") or table.sort,
         "filters": table.filters,
-        "search": "q",
+        "search": "q" if "q" in table.more_filters else None,
         "page": found,
         "total": _total(found.total),
         "csv": url_for(f"{table.endpoint}_csv", **kept),

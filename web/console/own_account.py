@@ -22,12 +22,14 @@ from werkzeug.wrappers import Response as Redirect
 
 from controlplane.errors import Refusal, WrongCredentials
 from controlplane.policy import ACTIONS, allows, authorize
-from controlplane.services import api_tokens, own_account, second_factor, sessions, sign_in
+from controlplane.services import api_tokens, notifications, own_account, second_factor, sessions, sign_in
 from controlplane.services.api_tokens import NewToken
+from controlplane.telling.events import CATEGORIES
 from web import auth, errors
 from web.console.returning import local
 from web.context import arrival, entrance, keep
 from web.context import session as records
+from web.telling_words import category_word
 
 DAYS = (7, 30, 90, 180, 365)
 
@@ -36,6 +38,7 @@ def register(pages: Blueprint) -> None:
     """Add the pages of this file."""
     for path, name, view, method in (
         ("/account", "account", show, "GET"),
+        ("/account/mail", "account_mail", choose_mail, "POST"),
         ("/account/password", "password", password_form, "GET"),
         ("/account/password", "password_change", change_password, "POST"),
         ("/account/second-factor", "enrol", enrol_form, "GET"),
@@ -61,8 +64,23 @@ def show() -> str:
         tokens=[t for t in api_tokens.tokens(records(), found.actor) if t.user_id == user.id and not t.revoked_at],
         days=[d for d in DAYS if timedelta(days=d) <= entrance().rules.token_life],
         actions=[action for action in ACTIONS if allows(found.actor, action)],
+        mail=[(name, category_word(name), mail) for name, mail in notifications.wanted(records(), found.actor).items()],
         now=now,
     )
+
+
+def choose_mail() -> Redirect:
+    """Set one's own address, and what one wants by mail"""
+    found = auth.signed_in()
+    authorize(found.actor, "account.own")
+    chosen = set(request.form.getlist("category"))
+    try:
+        notifications.set_address(records(), found.actor, request.form.get("email", "").strip() or None)
+        notifications.want(records(), found.actor, {category: category in chosen for category in CATEGORIES})
+    except Refusal as refusal:
+        return _back(refusal)
+    flash(_("What you get by mail is kept."), "good")
+    return redirect(url_for("console.account"))
 
 
 def password_form() -> str:

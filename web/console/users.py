@@ -220,13 +220,17 @@ def _read(given: dict[str, str]) -> tuple[NewUser | None, dict[str, str]]:
             department = choosing.department(typed or str(own or "-")).code
         except NotFound as refusal:
             return None, {"department": errors.message(refusal)}
-    body = {name: given.get(name) for name in ("username", "name", "login")} | {"role": role, "department": department}
+    body = {name: given.get(name) for name in ("username", "name", "login", "email")} | {
+        "role": role,
+        "department": department,
+    }
     try:
         read = UserBody.model_validate({**body, "service": "service" in given})
     except ValidationError as error:
         said = {
             "username": _("Small letters, digits, dots, dashes and underlines; the first a letter or digit."),
             "name": _("Say whose account it is."),
+            "email": _("This is no address of a mailbox."),
         }
         fields = {str(problem["loc"][0]) for problem in error.errors()}
         return None, {field: said.get(field, _("Choose one.")) for field in fields}
@@ -277,6 +281,7 @@ def _table() -> Table:
             Column("state", _("State"), _state),
             Column("second_factor", _("Second factor"), lambda u: _("yes") if u.totp_enrolled_at else _("no")),
             Column("last_sign_in_at", _("Last sign-in"), lambda u: u.last_sign_in_at),
+            Column("email", _("E-mail address"), lambda u: u.email, at_first=False),
             Column("service", _("Program"), lambda u: _("yes") if u.service else _("no"), at_first=False),
             Column("networks", _("Allowed networks"), lambda u: ", ".join(u.networks), at_first=False),
             Column("created_at", _("Created"), lambda u: u.created_at, sortable=True, at_first=False),

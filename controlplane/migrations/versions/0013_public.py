@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013_public"
+revision = "0013"
 down_revision = "0012"
 
 APP_ROLE, CENTRE_ROLE = "steppe_app", "steppe_centre"
