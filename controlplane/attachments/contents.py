@@ -125,3 +125,6 @@ _KINDS: Mapping[str, _Kind] = {
 
 ENDINGS = tuple(ending for kind in _KINDS.values() for ending in kind.endings)
 """The endings that are taken, for a form to say."""
+
+MEDIA_TYPES = tuple(sorted({media_type for kind in _KINDS.values() for media_type in kind.endings.values()}))
+"""The media types that a kept file can have."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import schemathesis
 
+from controlplane.attachments.contents import MEDIA_TYPES
 from controlplane.db import transaction
 from tests.accounts import token_of
 from tests.callers import Callers
@@ -27,7 +28,7 @@ SECRETS = {
 }
 FILES = {
     "/api/v1/audit-events/export": ["text/csv", "application/x-ndjson"],
-    "/api/v1/attachments/{ref}/content": ["application/octet-stream"],
+    "/api/v1/attachments/{ref}/content": list(MEDIA_TYPES),
 }
 PROBLEM = "application/problem+json"
 

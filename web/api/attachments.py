@@ -3,6 +3,7 @@
 from flask import Response, request
 
 from controlplane import lookups
+from controlplane.attachments.contents import MEDIA_TYPES
 from controlplane.services import attachments as service
 from web import files, present
 from web.api.nouns import noun
@@ -14,7 +15,7 @@ of_requests = noun("requests_attachments", "/requests", "Files that come with a 
 api = noun("attachments", "/attachments", "Files that came with requests")
 
 BLUEPRINTS = (of_requests, api)
-_FILE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_FILE = {"content": {of: {"schema": {"type": "string", "format": "binary"}} for of in MEDIA_TYPES}}
 
 
 @of_requests.get("/<ref>/attachments", responses={200: Attachments})
@@ -44,7 +45,7 @@ def show(path: IdPath) -> Response:
     return present.answer(attachment(lookups.attachment_for(session(), actor(), path.ref)))
 
 
-@api.get("/<ref>/content", responses={200: {"content": _FILE}})
+@api.get("/<ref>/content", responses={200: _FILE, 304: {"description": "The caller has it as it is", **_FILE}})
 def content(path: IdPath) -> Response:
     """Give what is in a file; its ETag is its SHA-256"""
     return files.sent(path.ref)
