@@ -14,7 +14,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
-from controlplane import bootstrap, jobs
+from controlplane import bootstrap, jobs, lease_sweep, unused
 from controlplane.actor import system
 from controlplane.bootstrap import Installation
 from controlplane.db import CENTRE_ROLE, CONNECT_SECONDS, is_away, transaction
@@ -109,6 +109,16 @@ def make_app(installation: Installation, drivers: Drivers) -> App:
     def forget_old_answers(timestamp: int) -> None:
         with transaction(sessions) as session:
             idempotency.forget_old(session, datetime.fromtimestamp(timestamp, UTC))
+
+    @app.periodic(cron="*/5 * * * *")
+    @app.task(name="sweep_leases", queue=jobs.SWEEP, queueing_lock="sweep_leases")
+    def sweep_leases(timestamp: int) -> None:
+        now = datetime.fromtimestamp(timestamp, UTC)
+        with transaction(sessions) as session:
+            followed = unused.follow(session, system("worker"), now)
+        with transaction(sessions) as session:
+            swept = lease_sweep.sweep(session, system("worker"), now)
+        log.info("swept leases", **asdict(swept), **{f"unused_{k}": v for k, v in asdict(followed).items()})
 
     @app.periodic(cron="37 * * * *")
     @app.task(name="tidy_accounts", queue=jobs.SWEEP, queueing_lock="tidy_accounts")

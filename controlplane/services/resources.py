@@ -90,8 +90,10 @@ def delete_many(session: Session, actor: Actor, kind: str, refs: Sequence[UUID])
 def possible(resource: Resource) -> dict[str, bool]:
     """Return every verb of a resource's kind, and `delete`, with whether it is possible in its present state."""
     present = resource.desired == "present"
+    forbidden = changes.forbidden(resource)
     verbs = {name: present and resource.state in verb.possible_in for name, verb in KINDS[resource.kind].verbs.items()}
-    return verbs | {"delete": present or resource.state == "faulted"}
+    verbs["delete"] = present or resource.state == "faulted"
+    return {name: possible and name not in forbidden for name, possible in verbs.items()}
 
 
 def _many(
