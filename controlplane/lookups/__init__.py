@@ -23,6 +23,7 @@ from controlplane.lookups.department import (
     subtree_of,
 )
 from controlplane.lookups.drift import drift_for, drifts, may_decide_drift, pool_checks
+from controlplane.lookups.lease import Ends, ends_by_day, holds, leases, resource_to_hold, unused
 from controlplane.lookups.pool import pool_for, pools
 from controlplane.lookups.request import comments_of, inbox, progress, request_for, requests
 from controlplane.lookups.resource import resource_for, resources, resources_by_id, resources_locked, resources_of
@@ -32,6 +33,7 @@ from controlplane.lookups.trail import audit_events, audited_actions, history
 
 __all__ = (
     "Asking",
+    "Ends",
     "addresses",
     "audit_events",
     "audited_actions",
@@ -41,12 +43,15 @@ __all__ = (
     "departments",
     "drift_for",
     "drifts",
+    "ends_by_day",
     "flavor_for",
     "flavors",
     "history",
+    "holds",
     "image_for",
     "images",
     "inbox",
+    "leases",
     "lineage_of",
     "may_decide_drift",
     "pool_checks",
@@ -56,6 +61,7 @@ __all__ = (
     "request_for",
     "requests",
     "resource_for",
+    "resource_to_hold",
     "resources",
     "resources_by_id",
     "resources_locked",
@@ -70,4 +76,5 @@ __all__ = (
     "system_for",
     "system_of",
     "systems",
+    "unused",
 )

@@ -37,6 +37,8 @@ def set_lease(
     kept, until a driver began with that. Raises NotFound, Forbidden, Stale, Invalid, NotNow, TooLate.
     """
     resource = _locked(session, actor, which, "lease.write")
+    if not ends:
+        raise Invalid(field="lease_until", reason="say lease_until, contract_end, or both")
     acts: list[audit.Act] = []
     for field, moment in ends.items():
         if moment is not None and moment <= now:

@@ -104,6 +104,17 @@ _MACHINES = (
     *_all("vms.act_many", needs=("resource.delete", "resource.read"), owned=True, verb="delete", elsewhere=422),
 )
 
+_WITHIN = {"lease_until": "2990-01-01T00:00:00Z"}
+_LEASES = (
+    *_all("leases.index", "leases.show_policy", "unused.unused", needs="resource.read"),
+    *_all("leases.set_policy", needs="lease.write"),
+    *_all("holds.holds", needs="lease.hold"),
+    Route("vms.set_lease", ("lease.write",), owned=True, sent=_WITHIN),
+    *_all("vms.keep", needs="lease.keep", owned=True),
+    Route("vms.hold", ("lease.hold",), owned=True, sent={"reason": "x"}),
+    *_all("vms.lift", needs="lease.hold", owned=True, says=frozenset({409})),
+)
+
 _POOLS = (
     *_all("pools.index", "pools.show", needs="pool.read"),
     Route(
@@ -213,6 +224,7 @@ ROUTES: tuple[Route, ...] = (
     *_CATALOGUE,
     *_TENANTS,
     *_MACHINES,
+    *_LEASES,
     *_POOLS,
     *_ACCOUNTS,
     *_PEOPLE,
