@@ -115,11 +115,14 @@ def planned(session: Session, resource: Resource, name: str, body: BaseModel | M
     return verb.apply(session, resource, _body(verb, body))
 
 
-def forbidden(resource: Resource) -> set[str]:
-    """Return the verbs, `delete` among them, that a legal hold or a quarantine forbids, whatever the state."""
-    verbs = KINDS[resource.kind].verbs.keys()
-    held = {*_PRESERVED_FROM, "delete"} if resource.hold_at is not None else set()
-    return held | (verbs - _IN_QUARANTINE if resource.lease_stage == "quarantined" else set())
+def forbidden(resource: Resource) -> dict[str, str]:
+    """Return the verbs, `delete` among them, that are forbidden whatever the state: by a `hold` or a `quarantine`."""
+    found: dict[str, str] = {}
+    if resource.lease_stage == "quarantined":
+        found |= dict.fromkeys(KINDS[resource.kind].verbs.keys() - _IN_QUARANTINE, "quarantine")
+    if resource.hold_at is not None:
+        found |= dict.fromkeys((*_PRESERVED_FROM, "delete"), "hold")
+    return found
 
 
 def remove(resource: Resource) -> list[audit.Act]:

@@ -104,6 +104,7 @@ _MACHINES = (
     *_all("vms.act_many", needs=("resource.delete", "resource.read"), owned=True, verb="delete", elsewhere=422),
 )
 
+_LAST_DAY = {"lease_until": "2990-01-01"}
 _WITHIN = {"lease_until": "2990-01-01T00:00:00Z"}
 _LEASES = (
     *_all("leases.index", "leases.show_policy", "unused.unused", needs="resource.read"),
@@ -113,6 +114,16 @@ _LEASES = (
     *_all("vms.keep", needs="lease.keep", owned=True),
     Route("vms.hold", ("lease.hold",), owned=True, sent={"reason": "x"}),
     *_all("vms.lift", needs="lease.hold", owned=True, says=frozenset({409})),
+    *_all("console.leases", "console.leases_csv", "console.leases_calendar", needs="resource.read"),
+    *_all("console.unused", "console.unused_csv", needs="resource.read"),
+    *_all("console.leases_policy", needs="lease.write"),
+    Route("console.leases_policy_set", ("lease.write",), sent={"answer_days": "14", "keep_days": "180"}),
+    *_all("console.holds", "console.holds_csv", needs="lease.hold"),
+    Route("console.holds_add", ("lease.hold",), says=frozenset({404})),
+    *_all("console.vm_lease", needs="lease.write", owned=True),
+    *_all("console.vm_extension", needs=("resource.read", "request.ask"), owned=True, sent=_LAST_DAY),
+    *_all("console.vm_keep", needs="lease.keep", owned=True),
+    *_all("console.vm_hold", "console.vm_lift", needs="lease.hold", owned=True, says=frozenset({409})),
 )
 
 _POOLS = (
