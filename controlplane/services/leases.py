@@ -68,10 +68,10 @@ def keep(session: Session, actor: Actor, which: Which, now: datetime) -> Resourc
 def hold(session: Session, actor: Actor, which: Which, reason: str, now: datetime) -> Resource:
     """Put a resource on legal hold: nothing of it is stopped, rebuilt or deleted while that stands, and a deletion that
     no driver began with is taken back. Raises NotFound, Forbidden, Stale, Invalid, TooLate."""
+    resource = _locked(session, actor, which, "lease.hold")
     reason = reason.strip()
     if not 1 <= len(reason) <= LONGEST_REASON:
         raise Invalid(field="reason", reason=f"say why, in at most {LONGEST_REASON} characters")
-    resource = _locked(session, actor, which, "lease.hold")
     if resource.desired == "absent":
         changes.want_kept(resource)
         if resource.lease_stage == "deleting":
