@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from controlplane import audit, lifecycle, lookups
 from controlplane.capacity import with_names
-from controlplane.errors import Invalid, NotFound, NotNow
+from controlplane.errors import InQuarantine, Invalid, NotFound, NotNow, OnHold, TooLate
 from controlplane.kinds import KINDS
 from controlplane.kinds.contract import Change, Verb
 from controlplane.models import Resource
@@ -17,6 +17,12 @@ from quotas.amounts import QuotaExceeded, difference, positive
 from quotas.ledger import Demand
 
 Post = Callable[[Session, Sequence[Demand]], None]
+
+_PRESERVED_FROM: frozenset[str] = frozenset({"stop", "rebuild"})
+"""Verbs that a legal hold forbids, besides the deletion."""
+_IN_QUARANTINE: frozenset[str] = frozenset({"stop", "retry"})
+"""All that may be done to what is in quarantine."""
+_POWER: frozenset[str] = frozenset({"start", "stop", "reboot"})
 
 
 def take(session: Session, resource: Resource, amounts: Mapping[str, int], post: Post) -> None:
@@ -47,7 +53,9 @@ def want(resource: Resource, change: Change) -> None:
 
 
 def want_gone(resource: Resource) -> None:
-    """Record that a resource is to go, as a new generation."""
+    """Record that a resource is to go, as a new generation. Raises OnHold."""
+    if resource.hold_at is not None:
+        raise OnHold(name=resource.name)
     resource.desired = "absent"
     resource.state = lifecycle.move(resource.state, "remove")
     resource.fault_code = resource.fault_detail = None
@@ -55,10 +63,29 @@ def want_gone(resource: Resource) -> None:
     resource.version += 1
 
 
+def want_kept(resource: Resource) -> None:
+    """Take back that a resource is to go, as a new generation. Raises TooLate where a driver may have begun with it."""
+    if resource.removal_began_at is not None:
+        raise TooLate(name=resource.name)
+    resource.desired = "present"
+    resource.generation += 1
+    resource.version += 1
+    resource.wanted = {**resource.wanted, "generation": resource.generation}
+    resource.state = lifecycle.move(resource.state, "keep")
+    resource.fault_code = resource.fault_detail = None
+
+
+def want_running(session: Session, resource: Resource) -> None:
+    """Start again what was stopped, even while that stop is under way, as a new generation."""
+    want(resource, KINDS[resource.kind].verbs["start"].apply(session, resource, None))
+
+
 def do(session: Session, resource: Resource, name: str, body: BaseModel | Mapping[str, Any] | None) -> audit.Act:
     """Record what a verb of its kind makes of a resource that the caller has locked; return what to say of it.
 
-    Growth is taken at once; what shrinks is given back when it is done. Raises NotFound, NotNow, Invalid, OverQuota.
+    Growth is taken at once; what shrinks is given back when it is done.
+
+    Raises NotFound, NotNow, OnHold, InQuarantine, Invalid, OverQuota.
     """
     change = planned(session, resource, name, body)
     if positive(difference(change.demand, resource.demand)):
@@ -66,23 +93,41 @@ def do(session: Session, resource: Resource, name: str, body: BaseModel | Mappin
         take(session, resource, change.demand, ledger.grow)
     details = {"generation": resource.generation + 1, "before": _shown(resource.wanted), "after": _shown(change.wanted)}
     want(resource, change)
+    if name in _POWER:
+        # Whether it runs is its people's doing from here on, not the end of its lease.
+        resource.lease_stopped = False
     return said(resource, name, details)
 
 
 def planned(session: Session, resource: Resource, name: str, body: BaseModel | Mapping[str, Any] | None) -> Change:
-    """Return what a verb would make of a resource. Raises NotFound, NotNow, Invalid."""
+    """Return what a verb would make of a resource. Raises NotFound, NotNow, OnHold, InQuarantine, Invalid."""
     verb = KINDS[resource.kind].verbs.get(name)
     if verb is None:
         raise NotFound(noun="action", name=name)
     if resource.desired == "absent":
         raise NotNow(name=resource.name, state="to be deleted", verb=name, when="kept; delete it again to go on")
+    if resource.hold_at is not None and name in _PRESERVED_FROM:
+        raise OnHold(name=resource.name)
+    if resource.lease_stage == "quarantined" and name not in _IN_QUARANTINE:
+        raise InQuarantine(name=resource.name)
     if resource.state not in verb.possible_in:
         raise NotNow(name=resource.name, state=resource.state, verb=name, when=" or ".join(sorted(verb.possible_in)))
     return verb.apply(session, resource, _body(verb, body))
 
 
+def forbidden(resource: Resource) -> dict[str, str]:
+    """Return the verbs, `delete` among them, that are forbidden whatever the state: by a `hold` or a `quarantine`."""
+    found: dict[str, str] = {}
+    if resource.lease_stage == "quarantined":
+        found |= dict.fromkeys(KINDS[resource.kind].verbs.keys() - _IN_QUARANTINE, "quarantine")
+    if resource.hold_at is not None:
+        found |= dict.fromkeys((*_PRESERVED_FROM, "delete"), "hold")
+    return found
+
+
 def remove(resource: Resource) -> list[audit.Act]:
-    """Want it gone; return what to say of it. One that is going already and has not failed needs no new order."""
+    """Want it gone; return what to say of it. One that is going already and has not failed needs no new order.
+    Raises OnHold."""
     if resource.desired == "absent" and resource.state != "faulted":
         return []
     want_gone(resource)

@@ -257,6 +257,25 @@ class NotNow(Refusal):
     code = "not_now"
 
 
+class OnHold(Refusal):
+    """{name!r} is on legal hold: nothing of it is stopped, rebuilt or deleted until the security administrator lifts
+    the hold."""
+
+    code = "lease.on_hold"
+
+
+class InQuarantine(Refusal):
+    """The lease of {name!r} is over and it is in quarantine: ask for an extension of its lease first."""
+
+    code = "lease.quarantined"
+
+
+class TooLate(Refusal):
+    """The deletion of {name!r} has begun: it cannot be kept any more."""
+
+    code = "lease.too_late"
+
+
 class Stale(Refusal):
     """It was changed by somebody else since you read it; read it again."""
 

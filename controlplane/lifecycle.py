@@ -3,7 +3,7 @@
 from typing import Literal, get_args
 
 State = Literal["building", "running", "stopped", "changing", "deleting", "deleted", "faulted"]
-Event = Literal["change", "remove", "settled_on", "settled_off", "gone", "fault"]
+Event = Literal["change", "remove", "keep", "settled_on", "settled_off", "gone", "fault"]
 
 STATES: tuple[State, ...] = get_args(State)
 IN_TRANSITION: frozenset[State] = frozenset({"building", "changing", "deleting"})
@@ -29,10 +29,12 @@ MOVES: dict[tuple[State, Event], State] = {
     ("changing", "fault"): "faulted",
     ("faulted", "change"): "changing",
     ("faulted", "remove"): "deleting",
+    ("faulted", "keep"): "changing",
     ("faulted", "settled_on"): "running",
     ("faulted", "settled_off"): "stopped",
     ("faulted", "fault"): "faulted",
     ("deleting", "remove"): "deleting",
+    ("deleting", "keep"): "changing",
     ("deleting", "fault"): "faulted",
     ("deleting", "gone"): "deleted",
     ("faulted", "gone"): "deleted",

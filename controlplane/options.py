@@ -1,8 +1,8 @@
 """What the centre's administrators set at run time, each group of settings under a key of its own."""
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -11,6 +11,7 @@ from controlplane.actor import Actor
 from controlplane.models import CentreOption
 
 T = TypeVar("T", bound=BaseModel)
+Days = Annotated[int, Field(ge=1, le=3650)]
 
 
 class Register(BaseModel):
@@ -31,7 +32,26 @@ class FollowUp(BaseModel):
     open_days: int = Field(30, ge=1, le=365, description="after how many days without a decision a request expires")
 
 
-KEYS: dict[type[BaseModel], str] = {Register: "register", FollowUp: "follow_up"}
+class LeasePolicy(BaseModel):
+    """What becomes of a resource whose lease ends, and of one that nobody uses. A step without days is passed over."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    warn_days: list[Days] = Field([30, 7, 1], max_length=10, description="how many days ahead its people are warned")
+    stop_days: int | None = Field(0, ge=0, le=3650, description="days from the end of a lease to the stop")
+    quarantine_days: int | None = Field(7, ge=1, le=3650, description="days from the stop to the quarantine")
+    delete_days: int | None = Field(30, ge=1, le=3650, description="days from the quarantine to the deletion")
+    unused_days: int | None = Field(60, ge=1, le=3650, description="days of being stopped that make it unused")
+    answer_days: int = Field(14, ge=1, le=365, description="days that its owner has to answer whether it is needed")
+    keep_days: int = Field(180, ge=1, le=3650, description="days that an answer holds")
+
+    @field_validator("warn_days")
+    @classmethod
+    def _in_order(cls, days: list[int]) -> list[int]:
+        return sorted(set(days), reverse=True)
+
+
+KEYS: dict[type[BaseModel], str] = {Register: "register", FollowUp: "follow_up", LeasePolicy: "leases"}
 
 
 def option(session: Session, of: type[T]) -> T:

@@ -14,25 +14,19 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
-from controlplane import bootstrap, jobs
-from controlplane.actor import system
+from controlplane import bootstrap, jobs, rounds
 from controlplane.bootstrap import Installation
-from controlplane.db import CENTRE_ROLE, CONNECT_SECONDS, is_away, transaction
-from controlplane.entrance import rules
+from controlplane.db import CENTRE_ROLE, CONNECT_SECONDS, is_away
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.gate import Limits
 from controlplane.reconcile.resource import park, put_off, reconcile
 from controlplane.reconcile.sweep import sweep
-from controlplane.services import idempotency, leavers, sign_in
-from controlplane.services.following_up import follow_up
 from controlplane.settings import Settings
 from controlplane.shifts import Plan, work
-from controlplane.telling import outbox, sending
 from provisioners.contract import Unreachable
 
 LONGEST_WAIT = timedelta(minutes=5)
 _LONGEST_LOOKOUT = 10
-_DELIVERED_EVERY = 15
 
 log = structlog.get_logger(__name__)
 
@@ -107,52 +101,8 @@ def make_app(installation: Installation, drivers: Drivers) -> App:
         await context.app.job_manager.delete_old_jobs(nb_hours=72)
         log.info("forgot finished jobs of before three days ago", timestamp=timestamp)
 
-    @app.periodic(cron="27 * * * *")
-    @app.task(name="forget_old_answers", queue=jobs.SWEEP, queueing_lock="forget_old_answers")
-    def forget_old_answers(timestamp: int) -> None:
-        with transaction(sessions) as session:
-            idempotency.forget_old(session, datetime.fromtimestamp(timestamp, UTC))
-
-    @app.periodic(cron="*/5 * * * *")
-    @app.task(name="follow_up", queue=jobs.SWEEP, queueing_lock="follow_up")
-    def follow_up_requests(timestamp: int) -> None:
-        with transaction(sessions) as session:
-            followed = follow_up(session, system("worker"), datetime.fromtimestamp(timestamp, UTC))
-        log.info("followed requests up", **asdict(followed), timestamp=timestamp)
-
-    @app.periodic(cron="37 * * * *")
-    @app.task(name="tidy_accounts", queue=jobs.SWEEP, queueing_lock="tidy_accounts")
-    def tidy_accounts(timestamp: int) -> None:
-        now = datetime.fromtimestamp(timestamp, UTC)
-        with transaction(sessions) as session:
-            sign_in.forget_old(session, now)
-            disabled = leavers.disable_unused(session, system("worker"), rules(settings), now)
-        log.info("disabled accounts that nobody uses", users=disabled, timestamp=timestamp)
-
-    _deliver(app, installation)
+    rounds.add(app, installation)
     return app
-
-
-def _deliver(app: App, installation: Installation) -> None:
-    """Have mail and webhooks go out, each channel without waiting for the other."""
-    sessions = installation.sessions
-    mailing, calling = sending.means(installation.settings)
-
-    @app.periodic(cron=f"* * * * * */{_DELIVERED_EVERY}")
-    @app.task(name="send_mail", queue=jobs.SWEEP, queueing_lock="send_mail")
-    def send_mail(timestamp: int) -> int:
-        return sending.send_mail(sessions, mailing)
-
-    @app.periodic(cron=f"* * * * * */{_DELIVERED_EVERY}")
-    @app.task(name="call_webhooks", queue=jobs.SWEEP, queueing_lock="call_webhooks")
-    def call_webhooks(timestamp: int) -> int:
-        return sending.call_webhooks(sessions, calling)
-
-    @app.periodic(cron="47 * * * *")
-    @app.task(name="forget_old_deliveries", queue=jobs.SWEEP, queueing_lock="forget_old_deliveries")
-    def forget_old_deliveries(timestamp: int) -> int:
-        with transaction(sessions) as session:
-            return outbox.forget_old(session, datetime.fromtimestamp(timestamp, UTC))
 
 
 def run(installation: Installation) -> None:

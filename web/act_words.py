@@ -31,6 +31,9 @@ def right_word(action: str) -> str:
         "resource.operate": _("Start, stop and reboot machines"),
         "resource.change": _("Resize and rebuild machines"),
         "resource.delete": _("Delete machines"),
+        "lease.write": _("Set leases and their policy"),
+        "lease.keep": _("Answer for what seems unused"),
+        "lease.hold": _("Put on legal hold, and lift it"),
         "user.read": _("See users"),
         "user.write": _("Make and change users"),
         "role.grant": _("Grant roles"),
@@ -127,4 +130,8 @@ def _of_the_centre() -> dict[str, str]:
         for noun in ("site", "flavor", "image", "subnet", "pool")
         for verb, word in done.items()
     }
-    return found | {"pool.set_capacity": _("Capacity of a pool set"), "centre.load": _("Model centre loaded")}
+    return (
+        found
+        | {"pool.set_capacity": _("Capacity of a pool set"), "centre.load": _("Model centre loaded")}
+        | {"centre.set_leases": _("Policy of leases set")}
+    )

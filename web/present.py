@@ -85,6 +85,7 @@ def vm(v: Record, *, with_pool: bool) -> dict[str, Any]:
     size = {name: v.wanted[name] for name in ("vcpu", "memory_mib", "disk_gib")}
     return {
         **v.spec,
+        **_granted(v),
         **_recorded(v),
         "kind": v.kind,
         "department": v.department.code,
@@ -94,10 +95,43 @@ def vm(v: Record, *, with_pool: bool) -> dict[str, Any]:
         "generation": v.generation,
         "observed_generation": v.observed_generation,
         "request": str(v.request_id),
+        "lease": lease(v),
         "fault": {"code": v.fault_code, "detail": v.fault_detail} if v.fault_code else None,
         "waiting": {"reason": v.waiting_reason, "next_try_at": stamp(v.next_try_at)} if v.waiting_reason else None,
         **({"pool": v.pool.code} if with_pool else {}),
     }
+
+
+def leased(r: Record) -> dict[str, Any]:
+    """Anything that has a lease."""
+    return {
+        **_fields(r, "version", "kind", "name", "state"),
+        "id": str(r.id),
+        "department": r.department.code,
+        "system": r.system.code if r.system else None,
+        "state_since": stamp(r.state_since),
+        "lease": lease(r),
+    }
+
+
+def lease(r: Record) -> dict[str, Any]:
+    hold = {"reason": r.hold_reason, "by": r.hold_by, "at": stamp(r.hold_at)} if r.hold_at else None
+    more = {"hold": hold, "answer_by": stamp(r.unused_answer_by), "kept_until": stamp(r.kept_until)}
+    at = {"contract_end": stamp(r.contract_end), "stage_at": stamp(r.lease_stage_at)}
+    return {**_lease(r.lease_until, r.lease_stage), **at, **more}
+
+
+def _lease(until: datetime | None, stage: str) -> dict[str, Any]:
+    """A lease to which nothing has happened yet."""
+    nothing = dict.fromkeys(("contract_end", "stage_at", "hold", "answer_by", "kept_until"))
+    return {"until": stamp(until), "stage": stage, **nothing}
+
+
+def _granted(r: Record) -> dict[str, Any]:
+    """The end of a lease where it is no more the one that was asked for; else it stays as it was sent."""
+    asked = r.spec.get("lease_until")
+    same = (datetime.fromisoformat(asked) if asked else None) == r.lease_until
+    return {} if same else {"lease_until": stamp(r.lease_until)}
 
 
 def allocated(submitted: Record, made: Record, *, with_pool: bool) -> dict[str, Any]:
@@ -119,6 +153,7 @@ def allocated(submitted: Record, made: Record, *, with_pool: bool) -> dict[str, 
         "generation": wanted["generation"],
         "observed_generation": 0,
         "request": str(submitted.id),
+        "lease": _lease(prepared.lease_until, "granted"),
         "fault": None,
         "waiting": None,
         **({"pool": made.pool.code} if with_pool else {}),

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from controlplane.asks.states import State as RequestState
 from controlplane.asks.states import StepState
 from controlplane.lifecycle import State
+from web.lease_shapes import Lease
 
 
 class Answer(BaseModel):
@@ -77,6 +78,7 @@ class Vm(Answer):
     generation: int = Field(description="raised by every change that is wanted")
     observed_generation: int | None = Field(description="the one that was last found made")
     request: UUID
+    lease: Lease
     fault: Fault | None
     waiting: Waiting | None = Field(
         None, description="set while its pool does not answer; Steppe tries again by itself"

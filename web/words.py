@@ -98,6 +98,9 @@ def verb_word(verb: str) -> str:
         "console": _("Console"),
         "attach": _("Attach"),
         "detach": _("Remove"),
+        "extend": _("Extend"),
+        "keep": _("Keep"),
+        "lift": _("Lift the hold"),
     }
     return str(words.get(verb, verb))
 
@@ -110,11 +113,28 @@ def action_word(action: str) -> str:
     words |= {"drifted": _("Found not as recorded"), "drift_repair": _("Repair ordered"), "adopt": _("Adopted")}
     words |= {f"drift_{outcome}": drift_word(outcome) for outcome in DRIFT_OUTCOMES}
     words |= {"console": _("Console opened"), "console_ended": _("Console closed")}
+    words |= _of_leases()
     words |= {verb: verb_word(verb) for verb in ("start", "stop", "reboot", "resize", "rebuild", "retry")}
     of_tenants = {"create": _("Registered"), "update": _("Changed"), "delete": _("Closed")}
     of_tenants |= {"set_quota": _("Limits set")}
     known = {"vm": words, "department": of_tenants, "system": of_tenants}
     return str(known.get(kind, {}).get(verb, action))
+
+
+def _of_leases() -> dict[str, str]:
+    return {
+        "extend": _("Lease set"),
+        "contract": _("End of contract set"),
+        "keep": _("Answered: still needed"),
+        "hold": _("Put on legal hold"),
+        "lift": _("Legal hold lifted"),
+        "lease_ended": _("Lease ended"),
+        "lease_stopped": _("Stopped, as its lease ended"),
+        "lease_quarantined": _("Put into quarantine, as its lease ended"),
+        "lease_deleted": _("Deletion ordered, as its lease ended"),
+        "lease_reclaim": _("Lease ended, as nobody answered for it"),
+        "transfer": _("Transferred"),
+    }
 
 
 def summary_words(refusal: Refusal) -> dict[str, str]:
@@ -231,6 +251,7 @@ def in_words(values: Mapping[str, Any]) -> dict[str, Any]:
         "session": _("session"),
         "identity": _("identity"),
         "attachment": _("attachment"),
+        "resource": _("resource"),
     }
     said = dict(values)
     if "noun" in said:

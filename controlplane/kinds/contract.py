@@ -1,7 +1,7 @@
 """What a kind of resource tells the rest: how an ask is read, what it needs, and what a driver is to make of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -71,6 +71,8 @@ class Kind:
 
     `prepare` asks for all that the asks of a department name at once; what it returns reads it, in a second step, so
     that in a pipeline the caller can send more before it waits. That step raises RowsRefused, naming each bad row.
+    `halted` is what `wanted` says of one that is not to run: the verb `stop` and the end of a lease both go by it; a
+    kind that cannot be stopped leaves it empty.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Kind:
     spec: type[BaseModel]
     prepare: Callable[[Session, UUID, Sequence[Any]], Callable[[Owner], list[Prepared]]]
     verbs: Mapping[str, Verb]
+    halted: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

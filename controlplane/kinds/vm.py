@@ -290,6 +290,7 @@ VM = Kind(
     drivers=("libvirt", "fake"),
     spec=VmSpec,
     prepare=prepare,
+    halted={"power": "off"},
     verbs={
         "start": Verb(frozenset({"stopped", "faulted"}), partial(_power, "on")),
         "stop": Verb(frozenset({"running", "faulted"}), partial(_power, "off")),

@@ -24,6 +24,7 @@ from controlplane.lookups.department import (
     subtree_of,
 )
 from controlplane.lookups.drift import drift_for, drifts, may_decide_drift, pool_checks
+from controlplane.lookups.lease import Ends, ends_by_day, holds, leases, resource_to_hold, unused
 from controlplane.lookups.pool import pool_for, pools
 from controlplane.lookups.register import Entry, register
 from controlplane.lookups.request import (
@@ -48,6 +49,7 @@ from controlplane.lookups.webhook import deliveries, webhook_for, webhooks
 __all__ = (
     "DESK_COUNTED_UP_TO",
     "Asking",
+    "Ends",
     "Entry",
     "Named",
     "Waiting",
@@ -64,12 +66,15 @@ __all__ = (
     "desk_count",
     "drift_for",
     "drifts",
+    "ends_by_day",
     "flavor_for",
     "flavors",
     "history",
+    "holds",
     "image_for",
     "images",
     "inbox",
+    "leases",
     "lineage_of",
     "may_decide_drift",
     "named_in",
@@ -81,6 +86,7 @@ __all__ = (
     "request_for",
     "requests",
     "resource_for",
+    "resource_to_hold",
     "resources",
     "resources_by_id",
     "resources_locked",
@@ -95,6 +101,7 @@ __all__ = (
     "system_for",
     "system_of",
     "systems",
+    "unused",
     "waiting_on",
     "webhook_for",
     "webhooks",

@@ -4,14 +4,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from controlplane.db import Base, Recorded
+from controlplane.lease_stages import STAGES, Stage
 from controlplane.lifecycle import STATES, State
 from controlplane.models.pieces import searched
 from controlplane.models.pools import Claim, Pool
 from controlplane.models.tenancy import Department, System
+
+_LEASED = "lease_until IS NOT NULL AND deleted_at IS NULL"
 
 
 class Resource(Recorded, Base):
@@ -19,13 +22,21 @@ class Resource(Recorded, Base):
 
     `generation` counts what was wanted, `observed_generation` is the last one that was found to be so; `desired`
     is `absent` once it is to go. `waiting_reason` is why the last look failed in a way that passes, and `next_try_at`
-    when the next one is due.
+    when the next one is due. `state_since` is kept by a trigger. `removal_began_at` is set before a driver is told to
+    remove it: what was not begun can be taken back.
+
+    `lease_until` is when it is to be given back, `contract_end` when what it is for ends, which is only told. How far a
+    lease that is over has gone is its `lease_stage`, since `lease_stage_at`; `lease_stopped`: that was what stopped it.
+    `lease_warned` and `contract_warned` are the days of the last warning. `hold_...` is a legal hold, `unused_...` that
+    its owner was asked whether it is still needed, and `kept_until` the answer.
     """
 
     __tablename__ = "resources"
     __table_args__ = (
         CheckConstraint(f"state IN ({', '.join(repr(s) for s in STATES)})", name="state_known"),
         CheckConstraint("desired IN ('present', 'absent')", name="desired_known"),
+        CheckConstraint(f"lease_stage IN ({', '.join(repr(s) for s in STAGES)})", name="lease_stage_known"),
+        CheckConstraint("(hold_reason IS NULL) = (hold_at IS NULL)", name="hold_has_a_reason"),
         Index(
             "uq_resources_live_name",
             "department_id",
@@ -47,6 +58,24 @@ class Resource(Recorded, Base):
             "spread_group",
             postgresql_where=text("spread_group IS NOT NULL"),
         ),
+        Index("ix_resources_lease", "lease_until", "id", postgresql_where=text(_LEASED)),
+        Index("ix_resources_lease_of_department", "department_id", "lease_until", "id", postgresql_where=text(_LEASED)),
+        Index(
+            "ix_resources_contract",
+            "contract_end",
+            postgresql_where=text("contract_end IS NOT NULL AND deleted_at IS NULL"),
+        ),
+        Index(
+            "ix_resources_lease_over",
+            "lease_stage",
+            "lease_stage_at",
+            postgresql_where=text("lease_stage IN ('ended', 'stopped', 'quarantined')"),
+        ),
+        Index(
+            "ix_resources_hold", "hold_at", "id", postgresql_where=text("hold_at IS NOT NULL AND deleted_at IS NULL")
+        ),
+        Index("ix_resources_state_since", "state_since", "id", postgresql_where=text("deleted_at IS NULL")),
+        Index("ix_resources_unused", "unused_answer_by", postgresql_where=text("unused_asked_at IS NOT NULL")),
     )
 
     kind: Mapped[str]
@@ -57,6 +86,7 @@ class Resource(Recorded, Base):
     request_id: Mapped[UUID] = mapped_column(ForeignKey("requests.id"))
     spread_group: Mapped[str | None]
     state: Mapped[State] = mapped_column()
+    state_since: Mapped[datetime] = mapped_column(server_default=func.now())
     desired: Mapped[str] = mapped_column(default="present")
     spec: Mapped[dict[str, Any]]
     wanted: Mapped[dict[str, Any]]
@@ -69,6 +99,19 @@ class Resource(Recorded, Base):
     waiting_reason: Mapped[str | None]
     next_try_at: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
+    lease_stage: Mapped[Stage] = mapped_column(Text, default="granted", server_default="granted")
+    lease_stage_at: Mapped[datetime | None]
+    lease_warned: Mapped[int | None]
+    lease_stopped: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    contract_end: Mapped[datetime | None]
+    contract_warned: Mapped[int | None]
+    hold_reason: Mapped[str | None]
+    hold_by: Mapped[str | None]
+    hold_at: Mapped[datetime | None]
+    unused_asked_at: Mapped[datetime | None]
+    unused_answer_by: Mapped[datetime | None]
+    kept_until: Mapped[datetime | None]
+    removal_began_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
 
     department: Mapped[Department] = relationship()

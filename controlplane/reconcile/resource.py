@@ -10,7 +10,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from controlplane import audit, claims, findings, jobs, lifecycle
@@ -100,8 +100,19 @@ def _load(session: Session, resource: UUID) -> Wanted | None:
         removing = session.scalar(_ghosts(record.id).with_only_columns(Drift.id).limit(1))
         gone = Wanted(record.id, record.kind, record.generation, None, pool.id, pool.driver, pool.connection, True)
         return gone if removing else None
+    if record.desired == "absent" and not _begin_removal(session, record):
+        return None
     spec = load_machine(record.wanted) if record.desired == "present" else None
     return Wanted(record.id, record.kind, record.generation, spec, pool.id, pool.driver, pool.connection)
+
+
+def _begin_removal(session: Session, record: Resource) -> bool:
+    """Note, before a driver is told, that a removal begins; tell whether it is still wanted. From here on it cannot be
+    taken back: nobody could say what is left of it."""
+    still = (Resource.id == record.id) & (Resource.generation == record.generation) & (Resource.desired == "absent")
+    began = func.coalesce(Resource.removal_began_at, datetime.now(UTC))
+    noted = update(Resource).where(still).values(removal_began_at=began, updated_at=Resource.updated_at)
+    return bool(session.execute(noted.returning(Resource.id)).all())
 
 
 def _ghosts(resource: UUID) -> Select[Drift]:

@@ -88,10 +88,18 @@ def delete_many(session: Session, actor: Actor, kind: str, refs: Sequence[UUID])
 
 
 def possible(resource: Resource) -> dict[str, bool]:
-    """Return every verb of a resource's kind, and `delete`, with whether it is possible in its present state."""
+    """Return every verb of a resource's kind, and `delete`, with whether it is possible now."""
+    return {verb: not obstacle for verb, obstacle in obstacles(resource).items()}
+
+
+def obstacles(resource: Resource) -> dict[str, str]:
+    """Return every verb of a resource's kind, and `delete`, with what stands in its way: `hold`, `quarantine`, `state`;
+    nothing where it is possible now."""
     present = resource.desired == "present"
     verbs = {name: present and resource.state in verb.possible_in for name, verb in KINDS[resource.kind].verbs.items()}
-    return verbs | {"delete": present or resource.state == "faulted"}
+    verbs["delete"] = present or resource.state == "faulted"
+    forbidden = changes.forbidden(resource)
+    return {name: forbidden.get(name, "" if possible else "state") for name, possible in verbs.items()}
 
 
 def _many(

@@ -146,6 +146,28 @@ _SHOWN = (
     *_all("console.report_decisions", "console.report_decisions_csv", needs="centre.read"),
 )
 
+_LAST_DAY = {"lease_until": "2990-01-01"}
+_WITHIN = {"lease_until": "2990-01-01T00:00:00Z"}
+_LEASES = (
+    *_all("leases.index", "leases.show_policy", "unused.unused", needs="resource.read"),
+    *_all("leases.set_policy", needs="lease.write"),
+    *_all("holds.holds", needs="lease.hold"),
+    Route("vms.set_lease", ("lease.write",), owned=True, sent=_WITHIN),
+    *_all("vms.keep", needs="lease.keep", owned=True),
+    Route("vms.hold", ("lease.hold",), owned=True, sent={"reason": "x"}),
+    *_all("vms.lift", needs="lease.hold", owned=True, says=frozenset({409})),
+    *_all("console.leases", "console.leases_csv", "console.leases_calendar", needs="resource.read"),
+    *_all("console.unused", "console.unused_csv", needs="resource.read"),
+    *_all("console.leases_policy", needs="lease.write"),
+    Route("console.leases_policy_set", ("lease.write",), sent={"answer_days": "14", "keep_days": "180"}),
+    *_all("console.holds", "console.holds_csv", needs="lease.hold"),
+    Route("console.holds_add", ("lease.hold",), says=frozenset({404})),
+    *_all("console.vm_lease", needs="lease.write", owned=True),
+    *_all("console.vm_extension", needs=("resource.read", "request.ask"), owned=True, sent=_LAST_DAY),
+    *_all("console.vm_keep", needs="lease.keep", owned=True),
+    *_all("console.vm_hold", "console.vm_lift", needs="lease.hold", owned=True, says=frozenset({409})),
+)
+
 _POOLS = (
     *_all("pools.index", "pools.show", needs="pool.read"),
     Route(
@@ -278,6 +300,7 @@ ROUTES: tuple[Route, ...] = (
     *_TENANTS,
     *_MACHINES,
     *_SHOWN,
+    *_LEASES,
     *_POOLS,
     *_ACCOUNTS,
     *_TOLD,

@@ -1,14 +1,18 @@
 """Virtual machines."""
 
+from datetime import UTC, datetime
+
 from flask import Response, request, url_for
 
 from controlplane import lookups
 from controlplane.policy import allows
 from controlplane.reports import quota as report
-from controlplane.services import consoles, requests, resources
+from controlplane.services import consoles, leases, requests, resources
 from web import present
 from web.api.nouns import listing, noun
 from web.context import actor, console_url, dry_run, own_department, session, version
+from web.lease_schemas import HoldBody, LeaseBody
+from web.lease_shapes import Leased
 from web.schemas import BulkPath, IdPath, IdsBody, VmBody, VmQuery, VmRebuild, VmsBody, VmSize, VmSpec, WriteQuery
 from web.shapes import OrderedVms, Ticket, Vm, VmPage, Vms
 
@@ -101,6 +105,33 @@ def rebuild(path: IdPath, body: VmRebuild, query: WriteQuery) -> Response:
     return _act(path, "rebuild", body)
 
 
+@api.put("/<ref>/lease", responses={202: Vm})
+def set_lease(path: IdPath, body: LeaseBody, query: WriteQuery) -> Response:
+    """Set when it is to be given back, and when what it is for ends; what the end of its lease did is undone"""
+    ends = {name: getattr(body, name) for name in sorted(body.model_fields_set)}
+    return _answer(leases.set_lease(session(), actor(), _which(path), ends, datetime.now(UTC)), 202)
+
+
+@api.post("/<ref>/keep", responses={200: Vm})
+def keep(path: IdPath, query: WriteQuery) -> Response:
+    """Answer that it is still needed, though it seems unused"""
+    return _answer(leases.keep(session(), actor(), _which(path), datetime.now(UTC)))
+
+
+@api.put("/<ref>/hold", responses={200: Leased})
+def hold(path: IdPath, body: HoldBody, query: WriteQuery) -> Response:
+    """Put it on legal hold: nothing of it is stopped, rebuilt or deleted until that is lifted"""
+    held = leases.hold(session(), actor(), _which(path), body.reason, datetime.now(UTC))
+    return present.answer(present.leased(held), version=held.version)
+
+
+@api.delete("/<ref>/hold", responses={200: Leased})
+def lift(path: IdPath, query: WriteQuery) -> Response:
+    """Lift its legal hold; the stage that an ended lease stands in begins anew"""
+    free = leases.lift(session(), actor(), _which(path), datetime.now(UTC))
+    return present.answer(present.leased(free), version=free.version)
+
+
 @api.post("/<ref>/console", responses={200: Ticket})
 def console(path: IdPath, query: WriteQuery) -> Response:
     """Open its console: a ticket that is good once, for a minute, and the websocket to show it to"""
@@ -113,6 +144,10 @@ def history(path: IdPath) -> Response:
     """The newest hundred events of a VM"""
     vm = lookups.resource_for(session(), actor(), KIND, path.ref)
     return present.answer({"items": [present.event(e) for e in lookups.history(session(), actor(), vm.id)]})
+
+
+def _which(path: IdPath) -> leases.Which:
+    return leases.Which(KIND, path.ref, version())
 
 
 def _submit(department: str | None, specs: list[VmSpec]) -> requests.Submitted:

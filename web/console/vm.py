@@ -17,6 +17,7 @@ from controlplane.reports import usage as report
 from controlplane.services import resources
 from web.console import catalogue, impact, sizes
 from web.console.consoles import console_page
+from web.console.lease_orders import lease_of
 from web.console.vms import KIND
 from web.context import actor, session
 from web.words import action_word, class_word, exact_scale, state_word, verb_word
@@ -49,6 +50,7 @@ def show(ref: UUID) -> str:
         verbs=_verbs(vm),
         shown=next(reading for name, _label, reading in tabs if name == read)(),
         console_url=console_page(vm),
+        lease=lease_of(vm),
         with_pool=allows(actor(), "pool.read"),
         action_word=action_word,
         seconds=SOON if vm.state in IN_TRANSITION else LATER,
@@ -135,8 +137,13 @@ def _resize_impact(vm: Any, body: Any) -> impact.Impact:
 
 def _verbs(vm: Any) -> list[dict[str, Any]]:
     """Return the buttons of a VM; those that are impossible now say why."""
-    possible = resources.possible(vm)
-    reason = _("Not possible while it is: %(state)s", state=state_word(vm.state))
+    obstacles = resources.obstacles(vm)
+    reasons = {
+        "": "",
+        "state": _("Not possible while it is: %(state)s", state=state_word(vm.state)),
+        "hold": _("Not possible: it is on legal hold"),
+        "quarantine": _("Not possible in quarantine: ask for more time first"),
+    }
     links = {
         "resize": url_for("console.vm_resize", ref=vm.id),
         "rebuild": url_for("console.vm_rebuild", ref=vm.id),
@@ -147,7 +154,7 @@ def _verbs(vm: Any) -> list[dict[str, Any]]:
             "verb": verb,
             "label": verb_word(verb),
             "icon": icon,
-            "reason": "" if possible[verb] else reason,
+            "reason": reasons[obstacles[verb]],
             "link": links.get(verb),
         }
         for verb, icon in {**PLAIN_VERBS, **FORM_VERBS}.items()
