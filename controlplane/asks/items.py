@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -167,7 +168,7 @@ def understand(session: Session, actor: Actor, department: str | UUID, items: Se
         if isinstance(item, Create):
             continue
         try:
-            lines[place] = _line(session, item, resources)
+            lines[place] = _line(session, item, resources, asking.now)
         except Refusal as refusal:
             problems.append((place, refusal))
     if problems:
@@ -197,7 +198,7 @@ def _known(item: Item) -> Item:
     return item
 
 
-def _line(session: Session, item: Item, resources: _Named) -> Line:
+def _line(session: Session, item: Item, resources: _Named, now: datetime) -> Line:
     if isinstance(item, Create | Quota):
         return Line("quota", "quota", {item.resource_class: item.by} if isinstance(item, Quota) else {})
     resource = resource_in(resources, item.resource)
@@ -207,6 +208,8 @@ def _line(session: Session, item: Item, resources: _Named) -> Line:
         amounts = {c: more for c, more in difference(wanted, resource.demand).items() if more > 0}
     elif isinstance(item, Transfer):
         amounts = resource.demand
+    elif isinstance(item, Extend) and item.until <= now:
+        raise Invalid(field="until", reason="lies in the past")
     return Line(item.do, resource.kind, amounts, resource.system.mlps_level if resource.system else 1)
 
 
