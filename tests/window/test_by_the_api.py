@@ -152,7 +152,7 @@ def test_a_machine_goes_to_another_department_with_its_quota(desk: Desk) -> None
 def test_more_time_is_not_asked_for_until_a_day_that_has_passed(desk: Desk) -> None:
     made = desk.http.ours.post("/vms", machines(1)[0]["spec"]).json
     refused = desk.ask([{"do": "extend", "resource": made["id"], "until": "2026-01-01T00:00:00Z"}])
-    assert (refused.status_code, refused.json["field"]) == (422, "until"), refused.json
+    assert (refused.status_code, "past" in refused.json["detail"]) == (422, True), refused.json
 
 
 def test_machines_are_resized_extended_and_released_by_one_request(desk: Desk) -> None:
