@@ -19,6 +19,11 @@ def right_word(action: str) -> str:
         "request.read": _("See requests"),
         "request.attach": _("Attach files to requests"),
         "register.write": _("Open and close the public register"),
+        "request.ask": _("Make requests"),
+        "request.comment": _("Comment on requests"),
+        "request.decide": _("Decide on requests"),
+        "routing.read": _("See who approves what"),
+        "routing.write": _("Say who approves what"),
         "resource.read": _("See machines"),
         "resource.history": _("See the history of machines"),
         "catalogue.write": _("Change sites, sizes, images and subnets"),
@@ -53,7 +58,7 @@ def right_word(action: str) -> str:
 def event_word(action: str) -> str:
     """Return what an event of the trail says was done, with what it was done to."""
     noun, _dot, _verb = action.partition(".")
-    known = _of_accounts() | _of_the_centre() | _of_what_is_shown()
+    known = _of_accounts() | _of_requests() | _of_the_centre() | _of_what_is_shown()
     if action in known:
         return known[action]
     done = action_word(action)
@@ -78,6 +83,8 @@ def kind_word(kind: str) -> str:
         "centre": _("Centre"),
         "register": _("Public register"),
         "installation": _("Installation"),
+        "request": _("Request"),
+        "rule": _("Rule"),
     }
     return str(words.get(kind, kind))
 
@@ -120,6 +127,25 @@ def _of_what_is_shown() -> dict[str, str]:
         "request.link_progress": _("Progress link made"),
         "request.unlink_progress": _("Progress link withdrawn"),
         "register.update": _("Public register opened, closed or changed"),
+    }
+
+
+def _of_requests() -> dict[str, str]:
+    return {
+        "request.draft": _("Request drafted"),
+        "request.amend": _("Request changed"),
+        "request.submit": _("Request submitted"),
+        "request.withdraw": _("Request withdrawn"),
+        "request.comment": _("Request commented on"),
+        "request.approve": _("Request approved"),
+        "request.return": _("Request returned"),
+        "request.refuse": _("Request refused"),
+        "request.hand_over": _("Decision handed over"),
+        "request.escalate": _("Request escalated"),
+        "request.expire": _("Request expired"),
+        "rule.create": _("Rule added"),
+        "rule.update": _("Rule changed"),
+        "rule.delete": _("Rule deleted"),
     }
 
 

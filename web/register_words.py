@@ -16,7 +16,7 @@ def request_state(state: str) -> Told:
         "fulfilling": (_("Being carried out"), "busy", "loader"),
         "done": (_("Done"), "good", "check"),
         "returned": (_("Returned"), "wait", "arrow-back-up"),
-        "refused": (_("Refused"), "bad", "circle-x"),
+        "refused": (_("Turned down"), "bad", "circle-x"),
         "withdrawn": (_("Withdrawn"), "idle", "circle-minus"),
         "expired": (_("Expired"), "idle", "hourglass"),
     }
@@ -30,7 +30,7 @@ def approval_state(state: str) -> Told:
         "open": (_("Awaiting decision"), "wait", "clock"),
         "approved": (_("Approved"), "good", "circle-check"),
         "returned": (_("Returned"), "wait", "arrow-back-up"),
-        "refused": (_("Refused"), "bad", "circle-x"),
+        "refused": (_("Turned down"), "bad", "circle-x"),
         "dropped": (_("No longer needed"), "idle", "circle-minus"),
     }
     return words.get(state, (state, "idle", "circle-dashed"))

@@ -8,10 +8,12 @@ from flask_babel import format_decimal
 from flask_babel import gettext as _
 
 from controlplane.errors import NoPool, OverQuota, Refusal
+from web import request_words
 from web.language import language
 
 GIB = 1024
 _MANY = 10_000
+_NUMBERED = re.compile(r"request (\d+)")
 _ROLE = re.compile(r"[a-z]+_[a-z]+|operator|auditor")
 DRIFT_OUTCOMES = ("repaired", "accepted", "adopted", "removed", "vanished")
 _LARGER = {"MiB": "GiB", "GiB": "TiB"}
@@ -82,7 +84,7 @@ def state_word(state: str) -> str:
         "deleted": _("Deleted"),
         "faulted": _("Faulted"),
     }
-    return str(words.get(state, state))
+    return str(words.get(state) or request_words.states().get(state) or request_words.conditions().get(state, state))
 
 
 def verb_word(verb: str) -> str:
@@ -102,7 +104,7 @@ def verb_word(verb: str) -> str:
         "keep": _("Keep"),
         "lift": _("Lift the hold"),
     }
-    return str(words.get(verb, verb))
+    return str(words.get(verb) or request_words.verbs().get(verb, verb))
 
 
 def action_word(action: str) -> str:
@@ -251,11 +253,14 @@ def in_words(values: Mapping[str, Any]) -> dict[str, Any]:
         "session": _("session"),
         "identity": _("identity"),
         "attachment": _("attachment"),
+        "rule": _("rule"),
         "resource": _("resource"),
     }
     said = dict(values)
     if "noun" in said:
         said["noun"] = nouns.get(said["noun"], said["noun"])
+    if isinstance(said.get("name"), str) and (numbered := _NUMBERED.fullmatch(said["name"])):
+        said["name"] = _("request %(number)s", number=numbered[1])
     if "state" in said:
         said["state"] = state_word(said["state"])
     if "outcome" in said:

@@ -71,6 +71,7 @@ def furnish(made: Installation) -> Place:
     http.work(asked["id"])
     rule = {"name": "四级", "name_en": "level 4", "applies": {"mlps_level": 4}, "steps": [{"role": "security_admin"}]}
     assert http.security.post("/routing-rules", {"code": "strict", **rule}).status_code == 201
+    assert http.security.post("/routing-rules", {"code": "spare", **rule}).status_code == 201
     sweep_up_a_stranger(http)
     with transaction(http.sessions) as session:
         make_department(session, BELOW, parent=OURS)
@@ -91,6 +92,7 @@ def furnish(made: Installation) -> Place:
             "requests": asked["request"],
             "routing_rules": "strict",
             "attachments": filed(http.sessions, asked["request"]),
+            "rules": "spare",
             "tokens": str(token),
             "sessions": str(sign_in),
             "users": str(wang),

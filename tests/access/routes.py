@@ -242,6 +242,22 @@ _PEOPLE = (
     *_all("console.user_act", needs="user.write", owned=True, verb="unknown", says=frozenset({404})),
 )
 
+# What is changed here is changed: the spare rule is gone once somebody deleted it.
+_REQUEST_PAGES = (
+    *_all("console.requests", "console.requests_csv", "console.inbox", "console.inbox_csv", needs="request.read"),
+    *_all("console.request", needs="request.read", owned=True),
+    *_all("console.request_new", "console.request_create", needs=("request.ask", "catalogue.read")),
+    *_all("console.request_edit", needs=_ASKS, owned=True, says=frozenset({403})),
+    *_all("console.request_submit", "console.request_withdraw", needs=_ASKS, owned=True, says=frozenset({403})),
+    Route("console.request_comment", ("request.comment", "request.read"), owned=True, sent={"body": "x"}),
+    Route("console.request_decide", _DECIDES, owned=True, sent={"verdict": "approve"}),
+    Route("console.request_hand_over", _DECIDES, owned=True, sent={"to": "wang"}),
+    *_all("console.rules", needs="routing.read"),
+    *_all("console.rule_new", "console.rule_create", needs=("routing.write", "catalogue.read")),
+    *_all("console.rule", "console.rule_change", needs=("routing.write", "catalogue.read"), says=frozenset({404})),
+    *_all("console.rule_switch", "console.rule_delete", needs="routing.write", says=frozenset({404})),
+)
+
 _CONSOLE = (
     *_all("console.home", needs=OWN),
     *_all("console.search", needs=("resource.read", "department.read", "system.read"), query="?q=ours"),
@@ -256,6 +272,8 @@ _CONSOLE = (
     *_all("console.vms_bulk", needs=("resource.operate", "resource.read"), sent={"verb": "stop"}),
     *_all("console.vms_bulk", needs=("resource.delete", "resource.read"), sent={"verb": "delete"}),
     *_all("console.department_choices", needs="department.read"),
+    *_all("console.machine_choices", needs=("resource.read", "department.read"), query="?department=environment"),
+    *_REQUEST_PAGES,
     *_all("console.departments", "console.departments_csv", needs=("department.read", "quota.read", "catalogue.read")),
     *_all(
         "console.department",

@@ -60,6 +60,11 @@ def test_every_text_is_translated_into_chinese() -> None:
     assert not missing
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_catalogue_is_marked_as_unfinished_which_would_keep_it_from_being_compiled(language: str) -> None:
+    assert not catalogue(language).fuzzy
+
+
 def test_a_translation_keeps_the_placeholders_of_its_text() -> None:
     def names(text: str) -> set[str]:
         return {a or b for a, b in PLACEHOLDER.findall(text)}

@@ -57,7 +57,7 @@ def test_once_it_is_open_everybody_reads_what_was_decided_and_nothing_else(decid
     browser = visit.nobody().speak("zh")
     page = browser.get("/register")
     assert page.texts("//tbody/tr/td[1]") == ["环境保护厅", "财政厅", "环境保护厅"]
-    assert page.texts("//tbody/tr/td[6]") == ["已完成", "已拒绝", "已批准"]
+    assert page.texts("//tbody/tr/td[6]") == ["已完成", "不予批准", "已批准"]
     assert page.all("//nav[@id='nav']") == []
     for hidden in ("甲", "乙", "丙", "丁", "王芳", "李强"):
         assert hidden not in page.answer.text

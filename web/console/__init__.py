@@ -18,6 +18,7 @@ from web.console import (
     choosing,
     consoles,
     departments,
+    desk,
     drifts,
     identities,
     lease_orders,
@@ -30,6 +31,10 @@ from web.console import (
     progress,
     public_register,
     reports,
+    request_form,
+    request_list,
+    request_page,
+    routing,
     searching,
     security,
     sign_in,
@@ -59,6 +64,11 @@ for module in (
     lease_policy,
     lease_orders,
     vm,
+    request_list,
+    request_form,
+    request_page,
+    desk,
+    routing,
     departments,
     systems,
     drifts,
@@ -123,10 +133,12 @@ def _navigation() -> list[dict[str, Any]]:
     if actor is None:
         return []
     entries = _of_department(actor.department) if actor.department else _of_centre()
+    count = desk.waiting()
     shown = [
         {"label": label, "url": url_for(endpoint, **values), "icon": icon, "active": _is_here(endpoint, values)}
+        | ({"count": count} if endpoint == "console.inbox" else {})
         for endpoint, values, action, label, icon in entries
-        if allows(actor, action)
+        if allows(actor, action) or (count and endpoint == "console.inbox")
     ]
     return [{"label": "", "entries": shown}]
 
@@ -137,6 +149,8 @@ _Entry = tuple[str, dict[str, Any], str, str, str]
 def _of_centre() -> tuple[_Entry, ...]:
     return (
         ("console.home", {}, "resource.read", _("Overview"), "layout-dashboard"),
+        ("console.inbox", {}, "request.decide", _("Waiting for me"), "clipboard-check"),
+        ("console.requests", {}, "request.read", _("Requests"), "clipboard-list"),
         ("console.vms", {}, "resource.read", _("Virtual machines"), "server"),
         ("console.departments", {}, "department.read", _("Departments"), "building-bank"),
         ("console.systems", {}, "system.read", _("Business systems"), "stack-2"),
@@ -145,6 +159,7 @@ def _of_centre() -> tuple[_Entry, ...]:
         ("console.holds", {}, "lease.hold", _("Legal holds"), "shield-lock"),
         ("console.users", {}, "user.read", _("Users"), "users"),
         ("console.tokens", {}, "token.read", _("Tokens"), "key"),
+        ("console.rules", {}, "routing.read", _("Who approves what"), "route"),
         ("console.policy", {}, "policy.read", _("Roles and rights"), "shield-check"),
         ("console.webhooks", {}, "webhook.read", _("Webhooks"), "send"),
         ("console.security", {}, "session.read", _("Sign-in security"), "lock"),
@@ -161,6 +176,8 @@ def _of_department(department: UUID) -> tuple[_Entry, ...]:
         ("console.vms", {}, "resource.read", _("Our machines"), "server"),
         ("console.vm_new", {}, "resource.create", _("Ask for machines"), "file-plus"),
         ("console.leases", {}, "resource.read", _("Leases"), "calendar"),
+        ("console.requests", {}, "request.read", _("Our requests"), "clipboard-list"),
+        ("console.inbox", {}, "request.decide", _("Waiting for me"), "clipboard-check"),
         ("console.systems", {}, "system.read", _("Our systems"), "stack-2"),
         ("console.department", {"ref": department}, "department.read", _("Quota and usage"), "gauge"),
         ("console.register", {}, "request.read", _("Public register"), "world"),
@@ -182,6 +199,11 @@ _PAGES_OF = {
     | {"console.leases_policy_set"},
     "console.departments": {"console.departments", "console.department", "console.department_quota"},
     "console.systems": {"console.systems", "console.system"},
+    "console.requests": {
+        f"console.request{page}" for page in ("s", "", "_new", "_create", "_edit", "_comment", "_decide")
+    }
+    | {"console.request_submit", "console.request_withdraw", "console.request_hand_over"},
+    "console.rules": {f"console.rule{page}" for page in ("s", "", "_new", "_create", "_change")},
     "console.users": {f"console.{page}" for page in ("users", "user", "user_new", "user_create", "user_confirm")}
     | {"console.user_act"},
     "console.webhooks": {f"console.webhook{page}" for page in ("s", "", "_new", "_create", "_change", "_deliveries")},

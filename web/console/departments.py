@@ -15,7 +15,7 @@ from controlplane.paging import Listing, Page
 from controlplane.policy import allows, authorize
 from controlplane.reports import overview, quota
 from controlplane.services import departments as service
-from web.console import impact, limits
+from web.console import desk, impact, limits
 from web.console.lists import Column, Filter, Table, file, shown
 from web.context import actor, session, trial
 from web.words import action_word, called, class_unit, class_word, exact_scale, scale
@@ -67,6 +67,7 @@ def show(ref: UUID) -> str:
         below=lookups.departments(session(), actor(), below),
         machines=lookups.resources(session(), actor(), "vm", machines),
         states=overview.states(session(), actor(), ref),
+        open_requests=desk.open_requests(ref) if allows(actor(), "request.read") else None,
         history=lookups.history(session(), actor(), ref, 100),
         may_set=allows(actor(), "quota.write"),
         may_ask=allows(actor(), "resource.create"),

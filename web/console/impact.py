@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from controlplane.errors import Refusal, RowsRefused
+from controlplane.errors import ApprovalNeeded, Refusal, RowsRefused
 from controlplane.policy import allows
 from controlplane.reports import quota
 from controlplane.services.requests import Submitted
@@ -44,11 +44,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why it cannot be: a sentence, the ledger's numbers where it was the ledger, and what is wrong with which row."""
+    """Why it cannot be: a sentence, the ledger's numbers where it was the ledger, and what is wrong with which row.
+
+    `approval`: it has only to be approved first.
+    """
 
     words: str
     shortages: Sequence[Mapping[str, Any]] = ()
     rows: Sequence[tuple[int, str]] = ()
+    approval: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ def refused(refusal: Refusal) -> Refused:
     rows = []
     if isinstance(refusal, RowsRefused):
         rows = [(row + 1, errors.message(problem)) for row, problem in refusal.problems]
-    return Refused(errors.message(refusal), errors.shortages(refusal), rows)
+    approval = isinstance(refusal, ApprovalNeeded)
+    return Refused(errors.message(refusal), errors.shortages(refusal), rows, approval)
 
 
 def _balances(department: UUID) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as Redirect
 from controlplane.policy import allows, authorize
 from controlplane.reports import overview as report
 from controlplane.reports.bulletin import bulletin
+from web.console import desk
 from web.context import actor, session
 from web.words import called, class_word, scale
 
@@ -39,6 +40,8 @@ def home() -> str | Redirect:
         attention=report.attention(session(), actor()),
         own=url_for("console.department", ref=own) if own else None,
         may_ask=allows(actor(), "resource.create"),
+        waiting=desk.waiting() if allows(actor(), "request.decide") else None,
+        open_requests=desk.open_requests(own) if own and allows(actor(), "request.read") else None,
     )
 
 

@@ -20,6 +20,7 @@ from web.console.consoles import console_page
 from web.console.lease_orders import lease_of
 from web.console.vms import KIND
 from web.context import actor, session
+from web.request_words import do_word
 from web.words import action_word, class_word, exact_scale, state_word, verb_word
 
 PLAIN_VERBS = {"start": "player-play", "stop": "player-stop", "reboot": "refresh", "retry": "rotate-clockwise"}
@@ -48,6 +49,7 @@ def show(ref: UUID) -> str:
         tab=read,
         tabs=[(name, label) for name, label, _read in tabs],
         verbs=_verbs(vm),
+        asking=_asking(vm),
         shown=next(reading for name, _label, reading in tabs if name == read)(),
         console_url=console_page(vm),
         lease=lease_of(vm),
@@ -126,7 +128,13 @@ def _ordered(verb: str, vm: Any) -> Redirect:
 def _resize_page(vm: Any, form: Any, problems: Any, found: impact.Impact | None) -> str:
     flavors = catalogue.flavors()
     return render_template(
-        "vm_resize.html", vm=vm, form=form, problems=problems, impact=found, sizes=sizes.options(flavors)
+        "vm_resize.html",
+        vm=vm,
+        form=form,
+        problems=problems,
+        impact=found,
+        sizes=sizes.options(flavors),
+        may_ask=allows(actor(), "request.ask"),
     )
 
 
@@ -159,6 +167,17 @@ def _verbs(vm: Any) -> list[dict[str, Any]]:
         }
         for verb, icon in {**PLAIN_VERBS, **FORM_VERBS}.items()
         if allows(actor(), resources.action_for(verb))
+    ]
+
+
+def _asking(vm: Any) -> list[tuple[str, str]]:
+    """Return what can be asked for a VM in a request, each with the form that begins with it."""
+    if vm.desired == "absent" or not allows(actor(), "request.ask"):
+        return []
+    about = {"department": vm.department.code, "machine": vm.name}
+    return [
+        (do_word(what), url_for("console.request_new", what=what, **about))
+        for what in ("extend", "resize", "transfer", "release")
     ]
 
 

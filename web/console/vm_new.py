@@ -1,23 +1,20 @@
 """Asking for machines: the form, and beside it what the ask would take, before anything is done."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from werkzeug.wrappers import Response as Redirect
 
-from controlplane import lookups
-from controlplane.errors import NotFound, Refusal
-from controlplane.paging import MAX_LIMIT, Listing
+from controlplane.errors import Refusal
 from controlplane.policy import authorize
-from controlplane.services import requests
-from web.console import catalogue, choosing, impact, sizes, vm_draft
+from controlplane.services import asking, requests
+from controlplane.services.asking import Drafted
+from web.console import choosing, impact, request_items, vm_draft, vm_fields
 from web.console.vm_draft import Draft
 from web.console.vms import KIND
 from web.context import actor, session
-from web.words import called
 
 
 def register(pages: Blueprint) -> None:
@@ -30,8 +27,8 @@ def register(pages: Blueprint) -> None:
 def form() -> str:
     """Show the form for new VMs"""
     authorize(actor(), "resource.create")
-    given = {**_at_first(), **request.args}
-    department = _department(given.get("department", ""))
+    given = {**vm_fields.at_first(), **request.args}
+    department = vm_fields.department(given.get("department", ""))
     if department:
         given["department"] = choosing.written(department)
     return _page(given, Draft(department=department), None)
@@ -53,6 +50,8 @@ def ask() -> str | Redirect | Response:
         return _page(request.form, vm_draft.read(request.form), found)
     if not draft.items:
         return make_response(_page(request.form, draft, None), 422)
+    if request.form.get("as_request"):
+        return _as_request(draft)
     try:
         made = requests.submit(session(), actor(), _asked(draft))
     except Refusal as refusal:
@@ -60,6 +59,15 @@ def ask() -> str | Redirect | Response:
         page = _page(request.form, vm_draft.read(request.form), impact.Impact(refused=impact.refused(refusal)))
         return make_response(page, refusal.status)
     return _to(made)
+
+
+def _as_request(draft: Draft) -> Redirect:
+    """Put the very same machines into a new draft of a request."""
+    items = [{"do": "create", "kind": KIND, "spec": dict(spec)} for spec in draft.items]
+    drafted = Drafted(request_items.summary(items), "", items)
+    asked = asking.draft(session(), actor(), draft.department.id, drafted)
+    flash(_("The machines are in a draft of a request. Say what they are for, and submit it."), "good")
+    return redirect(url_for("console.request_edit", ref=asked.id))
 
 
 def _to(made: requests.Submitted) -> Redirect:
@@ -92,44 +100,6 @@ def _page(given: Mapping[str, str], draft: Draft, found: impact.Impact | None) -
         problems=draft.problems,
         missing=draft.missing if request.method == "POST" else (),
         impact=found,
-        fixed=_own() if actor().scope is not None and len(actor().scope or ()) == 1 else None,
-        systems=_systems(draft.department),
-        sizes=sizes.options(catalogue.flavors()),
-        images=[(i.code, called(i)) for i in catalogue.images()],
-        subnets4=[(s.code, f"{called(s)} · {s.cidr}") for s in catalogue.subnets(4)],
-        subnets6=[(s.code, f"{called(s)} · {s.cidr}") for s in catalogue.subnets(6)],
-        most=vm_draft.MOST_AT_ONCE,
+        fixed=vm_fields.only(),
+        **vm_fields.choices(draft.department),
     )
-
-
-def _at_first() -> dict[str, str]:
-    """Return the fields as they stand before anything is typed."""
-    own = _own()
-    flavors, images, subnets = catalogue.flavors(), catalogue.images(), catalogue.subnets(4)
-    return {
-        "department": choosing.written(own) if own else "",
-        "count": "1",
-        "flavor": flavors[0].code if flavors else "",
-        "image": images[0].code if images else "",
-        "subnet4": subnets[0].code if subnets else "",
-    }
-
-
-def _own() -> Any:
-    department = actor().department
-    return lookups.department_for(session(), actor(), department, "department.read") if department else None
-
-
-def _department(typed: str) -> Any:
-    try:
-        return choosing.department(typed) if typed else None
-    except NotFound:
-        return None
-
-
-def _systems(department: Any) -> list[tuple[str, str]]:
-    if department is None:
-        return [("", _("Choose the department first"))]
-    found = lookups.systems(session(), actor(), Listing(MAX_LIMIT, None, "name", {"department": str(department.id)}))
-    named = [(s.code, _("%(name)s · MLPS %(level)s", name=called(s), level=s.mlps_level)) for s in found.items]
-    return [("", _("Choose a system")), *named] if named else [("", _("This department has no system yet"))]

@@ -6,4 +6,5 @@ import './confirming.js';
 import './live.js';
 import './selecting.js';
 import './loading.js';
+import './refusals.js';
 import './charts.js';
