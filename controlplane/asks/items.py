@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 from controlplane import allocation, changes, lookups
 from controlplane.actor import Actor
 from controlplane.allocation import Ask
+from controlplane.asks.admission import growth
 from controlplane.asks.routing import Line
 from controlplane.errors import Invalid, NotFound, Refusal, RowsRefused
 from controlplane.kinds import KINDS
 from controlplane.kinds.contract import Prepared
 from controlplane.lookups import Asking
 from controlplane.models import Resource
-from quotas.amounts import difference, total
+from quotas.amounts import total
 
 MAX_ITEMS = 1000
 CLASSES: frozenset[str] = frozenset(c for kind in KINDS.values() for c in kind.classes)
@@ -205,7 +206,7 @@ def _line(session: Session, item: Item, resources: _Named, now: datetime) -> Lin
     amounts: Mapping[str, int] = {}
     if isinstance(item, Resize):
         wanted = changes.planned(session, resource, "resize", item.size).demand
-        amounts = {c: more for c, more in difference(wanted, resource.demand).items() if more > 0}
+        amounts = growth(wanted, resource)
     elif isinstance(item, Transfer):
         amounts = resource.demand
     elif isinstance(item, Extend) and item.until <= now:

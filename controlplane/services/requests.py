@@ -7,9 +7,8 @@ from sqlalchemy.orm import Session
 from controlplane import allocation
 from controlplane.actor import Actor
 from controlplane.allocation import MAX_ITEMS, Allocated, Ask, Submitted
+from controlplane.asks import admission
 from controlplane.asks.items import line_of
-from controlplane.asks.routing import demanded, rules_of
-from controlplane.errors import ApprovalNeeded
 from controlplane.kinds.contract import Prepared
 from controlplane.lookups import Asking
 
@@ -24,9 +23,6 @@ def submit(session: Session, actor: Actor, ask: Ask) -> Submitted:
     """
 
     def admit(department: Asking, items: Sequence[Prepared]) -> None:
-        if department.rules and actor.kind != "system":
-            needed = demanded(rules_of(department.rules), [line_of(ask.kind, item) for item in items])
-            if needed:
-                raise ApprovalNeeded(roles=", ".join(dict.fromkeys(one.role for one in needed)))
+        admission.admit(actor, department.rules, [line_of(ask.kind, item) for item in items])
 
     return allocation.allocate(session, actor, ask, admit)

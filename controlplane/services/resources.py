@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from controlplane import audit, changes, jobs, lookups
 from controlplane.actor import Actor
+from controlplane.asks import admission
 from controlplane.errors import Invalid, NotFound, Refusal, RowsRefused, Stale
 from controlplane.kinds import KINDS
 from controlplane.models import Resource
@@ -50,10 +51,12 @@ def action_for(verb: str) -> str:
 def act(session: Session, actor: Actor, order: Order) -> Resource:
     """Record that a resource is wanted otherwise. Growth is taken at once; what shrinks is given back when it is done.
 
-    Raises NotFound, NotNow, Stale, Invalid, OverQuota (of the department, or of the pool that it lives in).
+    Raises NotFound, NotNow, Stale, Invalid, ApprovalNeeded, OverQuota (of the department, or of the pool of it).
     """
     resource = lookups.resource_for(session, actor, order.kind, order.ref, action_for(order.verb), lock=True)
     _check_version(resource, order.version)
+    if order.verb == "resize":
+        admission.admit_resize(session, actor, resource, order.body)
     done = changes.do(session, resource, order.verb, order.body)
     audit.record(session, actor, [done])
     jobs.enqueue(session, [resource.id], actor.trace)
@@ -62,9 +65,13 @@ def act(session: Session, actor: Actor, order: Order) -> Resource:
 
 
 def delete(session: Session, actor: Actor, kind: str, ref: str | UUID, version: int | None = None) -> Resource:
-    """Record that a resource is to go. Quota and addresses are given back when it is confirmed gone."""
+    """Record that a resource is to go. Quota and addresses are given back when it is confirmed gone.
+
+    Raises NotFound, Stale, ApprovalNeeded.
+    """
     resource = lookups.resource_for(session, actor, kind, ref, "resource.delete", lock=True)
     _check_version(resource, version)
+    admission.admit_release(session, actor, [resource])
     audit.record(session, actor, changes.remove(resource))
     jobs.enqueue(session, [resource.id], actor.trace)
     session.flush()
@@ -83,7 +90,10 @@ def act_many(session: Session, actor: Actor, order: BulkOrder) -> list[UUID]:
 
 
 def delete_many(session: Session, actor: Actor, kind: str, refs: Sequence[UUID]) -> list[UUID]:
-    """Record that many resources are to go, all or none; return their ids, each once. Raises RowsRefused."""
+    """Record that many resources are to go, all or none; return their ids, each once.
+
+    Raises RowsRefused, ApprovalNeeded.
+    """
     return _many(session, actor, BulkOrder(kind, refs, "delete"), "resource.delete", changes.remove)
 
 
@@ -109,6 +119,8 @@ def _many(
     if not 1 <= len(refs) <= MAX_AT_ONCE:
         raise Invalid(field="ids", reason=f"one order takes 1 to {MAX_AT_ONCE} of them, not {len(refs)}")
     found = lookups.resources_locked(session, actor, order.kind, refs, action)
+    if order.verb == "delete":
+        admission.admit_release(session, actor, list(found.values()))
     done: list[audit.Act] = []
     problems: list[tuple[int, Refusal]] = []
     for row, ref in enumerate(refs):

@@ -92,6 +92,26 @@ def test_a_direct_order_that_needs_approval_is_told_where_to_ask(desk: Desk) -> 
     assert desk.http.ours.post("/vms/bulk", {"vms": vms[:2]}).status_code == 202
 
 
+def test_what_exists_is_not_resized_or_deleted_past_a_rule(desk: Desk) -> None:
+    made = desk.http.ours.post("/vms", machines(1)[0]["spec"]).json
+    desk.http.work(made["id"])
+    applies = {"do": ["resize", "release"], "mlps_level": 2}
+    rule = {"code": "grown", "name": "变更", "name_en": "changes", "applies": applies}
+    desk.http.security.post("/routing-rules", {**rule, "steps": [{"role": "security_admin"}]})
+    for refused in (
+        desk.http.ours.post(f"/vms/{made['id']}/resize", {"vcpu": 3, "memory_mib": 4096, "disk_gib": 50}),
+        desk.http.ours.delete(f"/vms/{made['id']}"),
+        desk.http.ours.post("/vms/bulk/delete", {"ids": [made["id"]]}),
+        desk.http.admin.delete(f"/vms/{made['id']}"),
+    ):
+        assert (refused.status_code, refused.json["code"]) == (409, "request.approval_needed")
+    assert desk.http.ours.post(f"/vms/{made['id']}/stop").status_code == 202
+    asked = desk.ask([{"do": "release", "resource": made["id"]}])
+    place = asked.headers["Location"].removeprefix("/api/v1")
+    assert desk.http.security.post(f"{place}/approve", {}).json["state"] == "fulfilling"
+    assert desk.http.ours.get(f"/vms/{made['id']}").json["state"] == "deleting"
+
+
 def test_a_dry_run_of_a_request_leaves_nothing_behind(desk: Desk) -> None:
     tried = desk.http.ours.post("/requests?dry_run=true", {"title": "x", "items": machines(3), "submit": True})
     assert (tried.status_code, tried.json["state"], tried.json["dry_run"]) == (200, "submitted", True)

@@ -1,0 +1,65 @@
+"""Whether something may be ordered directly, or has to be approved first: the same rules as for requests."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from controlplane import changes
+from controlplane.actor import Actor
+from controlplane.asks.routing import Line, demanded, rules_of
+from controlplane.errors import ApprovalNeeded
+from controlplane.models import Resource, RoutingRule, System
+from quotas.amounts import difference
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def admit(actor: Actor, rules: Rows | None, lines: Sequence[Line]) -> None:
+    """Raise ApprovalNeeded where a rule has somebody approve `lines`. The system itself is not asked: it carries out
+    what was approved, or is the host's operator."""
+    if rules and actor.kind != "system":
+        needed = demanded(rules_of(rules), lines)
+        if needed:
+            raise ApprovalNeeded(roles=", ".join(dict.fromkeys(one.role for one in needed)))
+
+
+def admit_resize(session: Session, actor: Actor, resource: Resource, size: Any) -> None:
+    """Raise ApprovalNeeded where another size has to be approved, or what `changes.planned` raises."""
+    rules = _in_force(session)
+    if rules:
+        wanted = changes.planned(session, resource, "resize", size).demand
+        [level] = _levels(session, [resource])
+        admit(actor, rules, [Line("resize", resource.kind, growth(wanted, resource), level)])
+
+
+def admit_release(session: Session, actor: Actor, resources: Sequence[Resource]) -> None:
+    """Raise ApprovalNeeded where giving `resources` back has to be approved."""
+    rules = _in_force(session)
+    if rules:
+        levels = _levels(session, resources)
+        lines = [Line("release", one.kind, {}, level) for one, level in zip(resources, levels, strict=True)]
+        admit(actor, rules, lines)
+
+
+def growth(wanted: Mapping[str, int], resource: Resource) -> dict[str, int]:
+    """Return by how much a resource's demand would grow, by class."""
+    return {c: more for c, more in difference(wanted, resource.demand).items() if more > 0}
+
+
+def _in_force(session: Session) -> Rows:
+    rows = session.execute(
+        select(RoutingRule.name, RoutingRule.applies, RoutingRule.steps)
+        .where(RoutingRule.enabled)
+        .order_by(RoutingRule.code)
+    )
+    return [{"name": name, "applies": applies, "steps": steps} for name, applies, steps in rows]
+
+
+def _levels(session: Session, resources: Sequence[Resource]) -> list[int]:
+    """Return the MLPS level of each resource's system, 1 where it has none."""
+    systems = {one.system_id for one in resources if one.system_id}
+    rows = session.execute(select(System.id, System.mlps_level).where(System.id.in_(systems)))
+    levels = {row.id: row.mlps_level for row in rows}
+    return [levels[one.system_id] if one.system_id else 1 for one in resources]
