@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.errors import MessageError
+from email.headerregistry import Address
 from typing import Any
 from uuid import UUID
 
@@ -147,9 +149,17 @@ def tie(session: Session, user: User, identity: Identity | None) -> None:
 
 def checked_address(given: str | None) -> str | None:
     """Return an e-mail address as it may be kept. Raises Invalid for what is none."""
-    if given is not None and not re.fullmatch(ADDRESS, given):
+    if given is not None and not (re.fullmatch(ADDRESS, given) and _can_be_written_to(given)):
         raise Invalid(field="email", reason="is no address of a mailbox, like name@example.org")
     return given
+
+
+def _can_be_written_to(address: str) -> bool:
+    try:
+        Address(addr_spec=address)
+    except (ValueError, MessageError):
+        return False
+    return True
 
 
 def end_sign_ins(session: Session, user: UUID, why: EndReason, now: datetime, but: UUID | None = None) -> int:

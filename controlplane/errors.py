@@ -57,6 +57,19 @@ class ApprovalNeeded(Refusal):
     status = 409
 
 
+class ApprovalMissing(Refusal):
+    """This needs the approval of {roles} by now, which was not asked for: return it, to be submitted again."""
+
+    code = "request.approval_missing"
+
+
+class NoTransfer(Refusal):
+    """This cannot be handed over as it is asked: the other department, its system or its quota does not take it.
+    Ask the administrator."""
+
+    code = "request.no_transfer"
+
+
 class OwnRequest(Refusal):
     """You asked for this yourself: somebody else has to decide on it."""
 

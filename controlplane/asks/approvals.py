@@ -79,10 +79,13 @@ def step_of(actor: Actor, request: Request) -> RequestStep:
 
 
 def may_give(actor: Actor, step: RequestStep) -> bool:
-    """Tell whether an approval is the actor's to give: it was handed to him, or is his role's and nobody has it."""
-    if step.handed_to is not None:
-        return step.handed_to == person(actor)
-    return step.role == actor.role and (actor.role not in OF_DEPARTMENTS or actor.sees(step.department_id))
+    """Tell whether an approval is the actor's to give: by his role, or because it was handed to him and he still is of
+    the role, or of the department, that it could be handed to. What was handed over can be taken back by its role."""
+    of_role = step.role == actor.role
+    if step.role in OF_DEPARTMENTS:
+        handed = step.handed_to == person(actor) and actor.role in OF_DEPARTMENTS
+        return (of_role or handed) and actor.sees(step.department_id)
+    return of_role
 
 
 def asking(request: Request, step: RequestStep, event: str) -> Notice:

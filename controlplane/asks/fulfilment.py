@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from controlplane import allocation, audit, binding, changes, jobs, leases, limits, lookups
@@ -16,7 +17,7 @@ from controlplane.allocation import Allocated, Ask, Granted
 from controlplane.asks import items as asked
 from controlplane.asks.items import Create, Extend, Item, Quota, Release, Resize, Transfer
 from controlplane.conflicts import refusing_duplicates
-from controlplane.errors import Invalid, NotNow
+from controlplane.errors import Invalid, NotNow, OnHold
 from controlplane.kinds.contract import Change, Prepared
 from controlplane.lifecycle import SETTLED
 from controlplane.models import Request, Resource
@@ -56,11 +57,14 @@ def changed(request: Request) -> bool:
 
 def _raise_limits(session: Session, actor: Actor, request: Request, items: Sequence[Item]) -> None:
     by = asked.raises(items)
+    kinds = asked.specs(items)
+    # What is locked before accounts is locked for all kinds, before the first of them or a raise locks any.
+    if by or len(kinds) > 1:
+        for kind, wanted in kinds.items():
+            department, prepared = _read(session, actor, request, kind, wanted)
+            allocation.keep(session, department, prepared)
     if not by:
         return
-    for kind, wanted in asked.specs(items).items():
-        department, prepared = _read(session, actor, request, kind, wanted)
-        allocation.keep(session, department, prepared)
     raised = limits.raise_limits(session, request.department_id, by)
     name = request.department.name
     details = {"limits": raised, "request": str(request.id)}
@@ -102,6 +106,8 @@ def _resize(session: Session, _actor: Actor, resource: Resource, item: Resize) -
 
 
 def _extend(session: Session, actor: Actor, resource: Resource, item: Extend) -> Acts:
+    if item.until <= session.execute(select(func.now())).scalar_one():
+        raise Invalid(field="until", reason="has passed while this waited for its approval")
     return leases.extend(session, resource, item.until)
 
 
@@ -111,6 +117,8 @@ def _release(_session: Session, _actor: Actor, resource: Resource, _item: Releas
 
 def _transfer(session: Session, actor: Actor, resource: Resource, item: Transfer) -> Acts:
     """Hand a resource to another department. Its addresses stay; it is the new department's on every account."""
+    if resource.hold_at is not None:
+        raise OnHold(name=resource.name)
     if resource.desired == "absent" or resource.state not in SETTLED:
         raise NotNow(name=resource.name, state=resource.state, verb="transfer", when=" or ".join(sorted(SETTLED)))
     department = lookups.department_for(session, actor, item.department, "resource.create", keep=True)

@@ -6,6 +6,7 @@ is hidden deeper than that is the reader's program to stop.
 
 import re
 import zlib
+from collections.abc import Iterator
 
 from controlplane.attachments.refusals import (
     AttachmentActive,
@@ -22,7 +23,9 @@ _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _ACTIVE = re.compile(rb"/(JavaScript|Launch|RichMedia)(?![A-Za-z0-9])|/(JS)\s*(?:\(|<|\d+\s+\d+\s+R)")
 _INSIDE = re.compile(rb"/EmbeddedFiles?(?![A-Za-z0-9])")
 _LOCKED = re.compile(rb"/Encrypt\s+(?:\d+\s+\d+\s+R|<<)")
-_OBJECTS = re.compile(rb"/ObjStm\b[^\x00]{0,2000}?stream\r?\n")
+_STREAM = re.compile(rb"stream\r?\n")
+_DICTIONARY = 2000
+"""How far before a stream what it is can stand."""
 
 
 def check(name: str, content: bytes) -> None:
@@ -35,14 +38,23 @@ def check(name: str, content: bytes) -> None:
     _look(name, content)
     # A made-up file may have each stream end far behind: what is read counts as much as what comes of it.
     left = MOST_UNPACKED
-    for start in _OBJECTS.finditer(content):
-        end = content.find(b"endstream", start.end())
-        packed = content[start.end() : end if end >= 0 else len(content)]
+    for start in _object_streams(content):
+        end = content.find(b"endstream", start)
+        packed = content[start : end if end >= 0 else len(content)]
         objects = _unpacked(packed, left)
         left -= len(packed) + len(objects)
         if left <= 0:
             raise AttachmentSwells(name=name)
         _look(name, objects)
+
+
+def _object_streams(content: bytes) -> Iterator[int]:
+    """Yield where the data of each object stream begins; each byte is looked at once, whatever is made up."""
+    before = 0
+    for stream in _STREAM.finditer(content):
+        if content.find(b"/ObjStm", max(before, stream.start() - _DICTIONARY), stream.start()) >= 0:
+            yield stream.end()
+        before = stream.end()
 
 
 def _look(name: str, content: bytes) -> None:

@@ -36,12 +36,12 @@ def add(session: Session, actor: Actor, ref: str | UUID, upload: Upload | None, 
 
     Raises Forbidden, NotFound, NotNow, TooManyAttachments, and each AttachmentRefused of `attachments.contents`.
     """
-    request = lookups.request_for(session, actor, ref, "request.attach", lock=True)
-    if not may_add(request):
-        raise NotNow(name=f"{request.number}", state=request.state, verb="attach", when=" or ".join(_ADDABLE))
+    _addable(lookups.request_for(session, actor, ref, "request.attach"))
     if upload is None:
         raise AttachmentMissing
+    # Looked through before anything is locked: that may take seconds.
     file = checked(upload, bounds.mib)
+    request = _addable(lookups.request_for(session, actor, ref, "request.attach", lock=True))
     if len(lookups.attachments_of(session, actor, request.id)) >= bounds.most:
         raise TooManyAttachments(name=file.name, most=bounds.most)
     made = RequestAttachment(
@@ -61,6 +61,12 @@ def add(session: Session, actor: Actor, ref: str | UUID, upload: Upload | None, 
     session.refresh(made, ["created_at"])
     audit.record(session, actor, [said(request, "attach", _told(made))])
     return made
+
+
+def _addable(request: Request) -> Request:
+    if not may_add(request):
+        raise NotNow(name=f"{request.number}", state=request.state, verb="attach", when=" or ".join(_ADDABLE))
+    return request
 
 
 def remove(session: Session, actor: Actor, ref: str | UUID) -> None:

@@ -1,5 +1,6 @@
 """Deciding on requests: what they would do, approving, returning and refusing them, handing a decision to another."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,14 +10,28 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from controlplane import audit, lookups, notices
+from controlplane import audit, binding, lookups, notices
 from controlplane.actor import Actor
 from controlplane.allocation import Allocated
 from controlplane.asks import approvals, fulfilment
+from controlplane.asks import items as asked
 from controlplane.asks.approvals import person
 from controlplane.asks.course import close, grant, move, said
+from controlplane.asks.routing import demanded, rules_of
 from controlplane.asks.states import OPEN, StepState
-from controlplane.errors import AlreadyDecided, CannotHandTo, Forbidden, Invalid, NotNow, OwnRequest, Refusal, Stale
+from controlplane.errors import (
+    AlreadyDecided,
+    ApprovalMissing,
+    CannotHandTo,
+    Forbidden,
+    Invalid,
+    NotNow,
+    NoTransfer,
+    OverQuota,
+    OwnRequest,
+    Refusal,
+    Stale,
+)
 from controlplane.lookups.reading import as_uuid
 from controlplane.models import Request, RequestStep, User
 from controlplane.policy import OF_DEPARTMENTS, allows, authorize
@@ -57,7 +72,7 @@ def impact(session: Session, actor: Actor, ref: str | UUID) -> Impact:
         made = fulfilment.fulfil(session, request, actor.trace)
         after = _balances(session, request)
     except Refusal as problem:
-        return Impact((), before, before, problem)
+        return Impact((), before, before, _told(actor, request, problem))
     finally:
         attempt.rollback()
     return Impact(made, before, after, None)
@@ -66,7 +81,7 @@ def impact(session: Session, actor: Actor, ref: str | UUID) -> Impact:
 def turn(actor: Actor, request: Request) -> RequestStep | Refusal | None:
     """Return the approval that is the actor's to give now, or why it is not though his role would have it; None where
     it is none of his business."""
-    handed = any(step.handed_to == person(actor) for step in approvals.current(request))
+    handed = actor.actions is None and any(step.handed_to == person(actor) for step in approvals.current(request))
     if request.state not in OPEN or not (handed or allows(actor, "request.decide")):
         return None
     try:
@@ -98,7 +113,10 @@ def decide(session: Session, actor: Actor, ref: str | UUID, decision: Decision, 
     request.version += 1
     session.flush()
     if decision.verdict == "approve":
-        _approve(session, request, now, actor.trace)
+        try:
+            _approve(session, request, now, actor.trace)
+        except Refusal as problem:
+            raise _told(actor, request, problem) from problem
     else:
         _deny(session, request, decision.verdict, comment, now)
     details = {"stage": step.stage, "role": step.role, "state": request.state, "comment": comment}
@@ -139,6 +157,16 @@ def deciders(session: Session, actor: Actor, request: Request) -> Sequence[User]
     return session.scalars(found.order_by(User.name, User.id).limit(100)).all()
 
 
+def _told(actor: Actor, request: Request, problem: Refusal) -> Refusal:
+    """Return what somebody may know of why it does not fit: a department is told nothing of another one's quota,
+    systems or names."""
+    transfers = any(item["do"] == "transfer" for item in request.items)
+    owners = {found.shortage.owner for found in problem.shortages} if isinstance(problem, OverQuota) else set()
+    if actor.scope is None or not transfers or (owners and owners <= actor.scope):
+        return problem
+    return NoTransfer()
+
+
 def _open(request: Request) -> Request:
     if request.state not in OPEN:
         name = f"request {request.number}"
@@ -152,6 +180,9 @@ def _for_decision(session: Session, actor: Actor, ref: str | UUID) -> Request:
     Raises Forbidden, NotFound, NotNow.
     """
     if not allows(actor, "request.decide"):
+        if actor.actions is not None:
+            # A token does what it was made for, whatever was handed to its owner.
+            authorize(actor, "request.decide")
         handed = select(RequestStep.id).where(RequestStep.handed_to == person(actor), RequestStep.state == "open")
         if not session.scalar(handed.where(RequestStep.request_id == as_uuid(ref)).limit(1)):
             authorize(actor, "request.decide")
@@ -166,9 +197,25 @@ def _approve(session: Session, request: Request, now: datetime, trace: str | Non
         if all(step.state != "open" for step in steps):
             approvals.open_next(session, request, steps, now)
         return
+    _check_demanded(session, request)
     made = grant(session, request, now, trace)
     request.outcome = "approved"
     notices.tell(session, [approvals.telling(request, "request.approved", count=len(made))])
+
+
+def _check_demanded(session: Session, request: Request) -> None:
+    """Refuse to carry out what needs an approval that was not asked for when it was submitted: since then a system may
+    have got another level, or a rule may have been made."""
+    carrier = fulfilment.carrier(request, None)
+    with binding.as_centre(session):
+        understood = asked.understand(session, carrier, request.department_id, asked.parse(request.items))
+    needed: Counter[str] = Counter(
+        one.role for one in demanded(rules_of(understood.department.rules or ()), understood.lines)
+    )
+    given = Counter(step.role for step in approvals.current(request))
+    missing = sorted((needed - given).keys())
+    if missing:
+        raise ApprovalMissing(roles=", ".join(missing))
 
 
 def _check_fit(session: Session, request: Request, trace: str | None) -> None:
@@ -193,7 +240,7 @@ def _deny(session: Session, request: Request, verdict: Verdict, comment: str, no
 
 
 def _may_be_handed_to(other: User, step: RequestStep, request: Request) -> bool:
-    if other.id in {request.asked_for, request.asked_by}:
+    if other.id in {request.asked_for, request.asked_by, *(s.decided_by for s in approvals.current(request))}:
         return False
     if step.role in OF_DEPARTMENTS:
         return other.department_id == request.department_id

@@ -104,12 +104,13 @@ def _said(of: Row[Any], verb: str, details: dict[str, Any]) -> audit.Act:
     return audit.Act(f"request.{verb}", "request", of.id, of.title or f"{of.number}", of.department_id, details)
 
 
-# The rows that are taken are locked first, and passed over where somebody decides on them at this moment.
+# What is taken is locked first, the requests too, and passed over where somebody decides on it at this moment: to tell
+# somebody of a request takes a share of its lock.
 _REMIND = text("""
     WITH late AS (
-        SELECT id FROM request_steps
-        WHERE state = 'open' AND escalated_at IS NULL AND due_at <= :due_before AND reminded_at IS NULL
-        ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED
+        SELECT s.id FROM request_steps s JOIN requests r ON r.id = s.request_id
+        WHERE s.state = 'open' AND s.escalated_at IS NULL AND s.due_at <= :due_before AND s.reminded_at IS NULL
+        ORDER BY s.due_at LIMIT :most FOR UPDATE OF r, s SKIP LOCKED
     )
     UPDATE request_steps s SET reminded_at = :now FROM late, requests r, departments d
     WHERE s.id = late.id AND r.id = s.request_id AND d.id = r.department_id
@@ -118,9 +119,9 @@ _REMIND = text("""
 
 _ESCALATE = text("""
     WITH late AS (
-        SELECT id FROM request_steps
-        WHERE state = 'open' AND escalated_at IS NULL AND due_at <= :now
-        ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED
+        SELECT s.id FROM request_steps s JOIN requests r ON r.id = s.request_id
+        WHERE s.state = 'open' AND s.escalated_at IS NULL AND s.due_at <= :now
+        ORDER BY s.due_at LIMIT :most FOR UPDATE OF r, s SKIP LOCKED
     )
     UPDATE request_steps s SET escalated_at = :now FROM late, requests r, departments d
     WHERE s.id = late.id AND r.id = s.request_id AND d.id = r.department_id

@@ -10,8 +10,9 @@ from controlplane import audit, lookups
 from controlplane.actor import Actor
 from controlplane.conflicts import lock_row, refusing_duplicates
 from controlplane.db import new_id
-from controlplane.errors import AlreadyExists, InUse, Stale
+from controlplane.errors import AlreadyExists, Forbidden, InUse, Stale
 from controlplane.models import Resource, System
+from controlplane.policy import OF_DEPARTMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,16 @@ def create(session: Session, actor: Actor, new: NewSystem) -> System:
 
 
 def update(session: Session, actor: Actor, ref: str, values: dict[str, Any], version: int | None = None) -> System:
-    """Change names, contact or level. Raises NotFound, Stale; InUse where the level rises while it holds resources."""
+    """Change names, contact or level. Raises NotFound, Stale; InUse where the level rises while it holds resources;
+    Forbidden where somebody of a department lowers it."""
     system = lookups.system_for(session, actor, ref, "system.write")
     if version is not None and version != system.version:
         raise Stale
-    if values.get("mlps_level", 0) > system.mlps_level and _resources(session, system):
+    level = values.get("mlps_level", system.mlps_level)
+    if level < system.mlps_level and actor.role in OF_DEPARTMENTS:
+        # The level decides who approves what: a department does not free itself of it.
+        raise Forbidden(role=actor.role, action="system.lower_level")
+    if level > system.mlps_level and _resources(session, system):
         raise InUse(noun="system", name=system.code, users="resources, placed for its present level")
     before = {key: getattr(system, key) for key in values if not key.startswith("contact_")}
     for key, value in values.items():

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.errors import MessageError
+from email.message import EmailMessage
 from itertools import groupby
 from smtplib import SMTP
 from typing import Any
@@ -98,7 +100,7 @@ def _mailed(sessions: Sessions, mailing: Mailing, smtp: SMTP, one: Delivery, now
             outbox.dropped(session, one, "the account has no address any more, or is disabled")
         return False
     try:
-        mail.send(smtp, mail.message(mailing.sender, letter, now()))
+        mail.send(smtp, _message(mailing.sender, letter, now()))
     except NotSent as error:
         with transaction(sessions) as session:
             outbox.failed(session, one, now(), {"last_error": str(error)}, for_good=error.for_good)
@@ -106,6 +108,14 @@ def _mailed(sessions: Sessions, mailing: Mailing, smtp: SMTP, one: Delivery, now
     with transaction(sessions) as session:
         outbox.delivered(session, one, now(), {})
     return True
+
+
+def _message(sender: Sender, letter: Letter, now: datetime) -> EmailMessage:
+    """Return a letter as it goes out. Raises NotSent for an address that no letter can bear."""
+    try:
+        return mail.message(sender, letter, now)
+    except (ValueError, MessageError) as error:
+        raise NotSent(f"no letter can be addressed so: {error}", for_good=True) from error
 
 
 def _all_failed(sessions: Sessions, taken: Sequence[Delivery], reason: str, now: Clock) -> None:

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from controlplane.errors import ForbiddenTarget, NoWebhookUrl
 
 LONGEST_URL = 2000
+_MOST_TRIED = 3
+"""Of the addresses that a name has: one that has hundreds, none of which answers, must not hold up the others."""
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Resolver = Callable[[str, int], Sequence[str]]
@@ -101,7 +103,7 @@ def target(url: str, allowed: Allowed, resolver: Resolver) -> Target:
     secure, host, port, path = parsed(url)
     addresses = list(dict.fromkeys(resolver(host, port)))
     _judge(host, addresses, allowed)
-    return Target(secure, host, port, tuple(addresses), path)
+    return Target(secure, host, port, tuple(addresses[:_MOST_TRIED]), path)
 
 
 def resolve(host: str, port: int) -> list[str]:

@@ -1,11 +1,25 @@
 """A request goes from hand to hand: who may decide, what is held meanwhile, and what comes of it."""
 
+from dataclasses import replace
+from uuid import UUID
+
 import pytest
 
 from controlplane.db import transaction
-from controlplane.errors import AlreadyDecided, Forbidden, Invalid, NotFound, NotNow, OverQuota, OwnRequest
+from controlplane.errors import (
+    AlreadyDecided,
+    ApprovalMissing,
+    CannotHandTo,
+    Forbidden,
+    Invalid,
+    NotFound,
+    NotNow,
+    NoTransfer,
+    OverQuota,
+    OwnRequest,
+)
 from controlplane.models import Resource
-from controlplane.services import asking, deciding, departments
+from controlplane.services import asking, deciding, departments, systems
 from controlplane.services.asking import Drafted
 from tests.people import ADMIN
 from tests.window.conftest import LIMITS, Office, machines
@@ -111,14 +125,65 @@ def test_what_was_decided_is_not_decided_again(office: Office) -> None:
         office.decide("other_admin", ask)
 
 
-def test_a_step_that_was_handed_over_is_decided_by_whom_it_was_handed_to_alone(office: Office) -> None:
+def handed_over(office: Office) -> UUID:
     office.rule("all", ("department_manager", 1))
     ask = office.ask("manager", *machines(1))
+    with pytest.raises(Forbidden):
+        office.decide("colleague", ask)
     with transaction(office.sessions) as session:
         deciding.hand_over(session, office.people["deputy"], ask, "colleague", office.now)
+    return ask
+
+
+@pytest.mark.parametrize("who", ["colleague", "deputy"])
+def test_a_step_that_was_handed_over_is_decided_there_or_taken_back_by_its_role(office: Office, who: str) -> None:
+    assert office.decide(who, handed_over(office)).state == "fulfilling"
+
+
+def test_a_token_decides_nothing_that_it_was_not_made_for_though_it_was_handed_to_its_owner(office: Office) -> None:
+    ask = handed_over(office)
+    office.people["reader"] = replace(office.people["colleague"], actions=frozenset({"request.read"}))
     with pytest.raises(Forbidden):
-        office.decide("deputy", ask)
-    assert office.decide("colleague", ask).state == "fulfilling"
+        office.decide("reader", ask)
+
+
+def test_a_step_is_not_handed_to_somebody_who_gave_another_one_of_the_round(office: Office) -> None:
+    office.rule("twice", ("system_admin", 1), ("system_admin", 2))
+    ask = office.ask("colleague", *machines(1))
+    office.decide("admin", ask)
+    with pytest.raises(CannotHandTo), transaction(office.sessions) as session:
+        deciding.hand_over(session, office.people["other_admin"], ask, "admin", office.now)
+
+
+def test_a_rule_that_came_meanwhile_keeps_the_last_approval_from_carrying_it_out(office: Office) -> None:
+    office.rule("all", ("system_admin", 1))
+    ask = office.ask("colleague", *machines(1))
+    office.rule("more", ("security_admin", 1))
+    with pytest.raises(ApprovalMissing):
+        office.decide("admin", ask)
+    assert (office.request(ask).state, states(office)) == ("submitted", [])
+
+
+def test_a_department_does_not_lower_the_level_of_its_system(office: Office) -> None:
+    with pytest.raises(Forbidden), transaction(office.sessions) as session:
+        systems.update(session, office.people["manager"], office.centre.system, {"mlps_level": 1})
+
+
+def test_a_department_learns_nothing_of_the_quota_of_another(office: Office) -> None:
+    [made] = office.request(office.ask("colleague", *machines(1))).items
+    with transaction(office.sessions) as session:
+        session.connection().exec_driver_sql("UPDATE resources SET state = 'running'")
+        [vm] = session.query(Resource.id)
+        departments.set_quota(session, ADMIN, office.centre.other, {"vcpu": 1})
+    item = {"do": "transfer", "resource": str(vm.id), "department": office.centre.other, "system": office.centre.system}
+    ask = office.ask("colleague", item)
+    problems = []
+    for who in ("colleague", "admin"):
+        with transaction(office.sessions) as session:
+            problems.append(deciding.impact(session, office.people[who], ask).problem)
+    assert [type(problem) for problem in problems] == [NoTransfer, OverQuota]
+    assert problems[0] is not None and problems[0].numbers() == {}
+    assert made["do"] == "create"
 
 
 def test_an_ask_that_does_not_fit_is_refused_when_it_is_submitted_and_stays_a_draft(office: Office) -> None:
