@@ -176,6 +176,15 @@ class InboxPage(BaseModel):
     previous: str | None = Field(description="cursor of the page before")
 
 
+class Remark(Answer):
+    """What somebody said of a request."""
+
+    id: UUID
+    at: AwareDatetime
+    author: str
+    body: str
+
+
 class WhatItDoes(Answer):
     """What granting a request would do now, or why it cannot be."""
 

@@ -50,7 +50,7 @@ def test_each_administrator_alone_has_the_power_that_is_his() -> None:
 
 def test_whoever_grants_runs_nothing_and_whoever_audits_changes_nothing() -> None:
     writes = {a for a in ACTIONS if a.rpartition(".")[2] not in {"read", "history", "export", "own"}}
-    policy = {"role.grant", "routing.write", "request.decide", "request.comment"}
+    policy = {"role.grant", "routing.write", "request.decide", "request.comment", "request.attach", "lease.hold"}
     assert POWERS["security_admin"] & writes == policy | {"user.write", "session.end", "token.revoke"}
     assert not POWERS["audit_admin"] & writes
     assert not POWERS["auditor"] & writes

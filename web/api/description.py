@@ -62,7 +62,7 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
             answers = operation["responses"]
             _say_what_is_answered(path, method, answers)
             for status, description in PROBLEMS.items():
-                if method in _WRITES or status not in _OF_WRITES_ALONE:
+                if method in _WRITES or status not in _OF_WRITES_ALONE or status in answers:
                     answers[status] = _problem(description)
             if method in _WRITES:
                 operation["parameters"] = [*operation.get("parameters", ()), *_headers(path, method)]

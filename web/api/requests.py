@@ -22,7 +22,7 @@ from web.request_schemas import (
     RequestQuery,
 )
 from web.schemas import IdPath, WriteQuery
-from web.shapes import InboxPage, InFull, RequestPage, WhatItDoes
+from web.shapes import InboxPage, InFull, Problem, Remark, RequestPage, WhatItDoes
 
 api = noun("requests", "/requests", "Asks of departments")
 
@@ -79,7 +79,7 @@ def withdraw(path: IdPath, query: WriteQuery) -> Response:
     return _answer(path.ref)
 
 
-@api.get("/<ref>/impact", responses={200: WhatItDoes})
+@api.get("/<ref>/impact", responses={200: WhatItDoes, 409: Problem})
 def impact(path: IdPath) -> Response:
     """Show what granting it would do now; nothing is done"""
     seen = deciding.impact(session(), actor(), path.ref)
@@ -119,7 +119,7 @@ def comments(path: IdPath) -> Response:
     return present.answer({"items": [present.remark(c) for c in said]})
 
 
-@api.post("/<ref>/comments")
+@api.post("/<ref>/comments", responses={201: Remark})
 def comment(path: IdPath, body: CommentBody, query: WriteQuery) -> Response:
     """Say something of it"""
     return present.answer(present.remark(asking.comment(session(), actor(), path.ref, body.body)), 201)
