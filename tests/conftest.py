@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import structlog
 from sqlalchemy import make_url
 
 from controlplane import schema
@@ -33,6 +34,15 @@ def _forget_on_power_loss(url: str) -> None:
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
             connection.execute(f"ALTER SYSTEM SET {name} = off")
         connection.execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture(autouse=True)
+def logging_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have what a command sets up of logging end with the test that ran it: loggers would keep it for good."""
+    configure = structlog.configure
+    monkeypatch.setattr(structlog, "configure", lambda **how: configure(**{**how, "cache_logger_on_first_use": False}))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -138,7 +138,7 @@ def test_a_machine_is_asked_for_in_the_form_watched_and_resized(
         page.get_by_role("button", name=words["resize"]).click()
         http.work(ident)
         expect(state).to_have_text(words["running"], timeout=15_000)
-        expect(page.locator(".facts")).to_contain_text({"zh": "4核", "en": "4cores"}[language])
+        expect(page.locator(".facts").first).to_contain_text({"zh": "4核", "en": "4cores"}[language])
 
 
 def test_many_are_stopped_and_deleted_with_the_typed_word(
