@@ -103,7 +103,8 @@ def test_a_pool_that_is_away_is_tried_again_after_a_wait_that_grows(lab: Lab) ->
         assert (status, attempts) == ("todo", attempt)
         waits.append(due)
         make_due(lab)
-    assert waits == pytest.approx([1, 2, 4, 8], abs=0.9)
+    # A busy machine looks up to some time after the wait was set.
+    assert all(meant - 1.9 < wait <= meant + 0.1 for wait, meant in zip(waits, (1, 2, 4, 8), strict=True)), waits
     assert (lab.record(web).state, lab.record(web).fault_code) == ("building", None)
     work(lab)
     assert lab.record(web).state == "running"
