@@ -83,9 +83,12 @@ def take(session: Session, actor: Actor, pool: Pool, comparison: Comparison) -> 
     """Write down what a comparison has shown and ask for the looks that repair. Say the alarms once it is committed."""
     # Read anew: somebody may have changed it while the pool was observed.
     repairs = session.scalar(select(Pool.drift_policy).where(Pool.id == pool.id)) == "repair"
+    unmoved = _unmoved(session, comparison.seen)
+    # Only now: another check of this pool that ended meanwhile has left its looks.
     machines = [str(s.machine) for s in comparison.seen]
     waited_for = {UUID(lock) for lock in session.scalars(_WAITED_FOR, {"machines": machines, "pool": pool.id})}
-    still = _still_so(session, pool.id, comparison.seen, waited_for)
+    still = [(s, True) for s in unmoved if s.machine not in waited_for]
+    still += _without_record(session, pool.id, [s for s in comparison.seen if not s.resource])
     spared = _too_many_missing(pool, comparison)
     decided = ((s, repairs and ours and not (spared and s.kind == "missing")) for s, ours in still)
     lasting, fresh = _write(session, [_row(actor, pool.id, s, repair=repair) for s, repair in decided])
@@ -149,9 +152,8 @@ def alarm(pool: Pool, opened: Iterable[Drift]) -> None:
         )
 
 
-def _still_so(session: Session, pool: UUID, seen: Sequence[Seen], waited_for: set[UUID]) -> list[tuple[Seen, bool]]:
-    """Return what is seen of resources that nothing has happened to since, and of machines without a live record of
-    the pool; with each, whether a look can repair it. The records are locked until the transaction ends."""
+def _unmoved(session: Session, seen: Sequence[Seen]) -> list[Seen]:
+    """Return what is seen of resources that nobody changed since. The records are locked until the transaction ends."""
     known = [s for s in seen if s.resource]
     rows = session.execute(
         select(Resource.id, Resource.generation)
@@ -164,13 +166,12 @@ def _still_so(session: Session, pool: UUID, seen: Sequence[Seen], waited_for: se
         .with_for_update(skip_locked=True)
     )
     at = {row[0]: row[1] for row in rows}
-    still = [(s, True) for s in known if s.machine not in waited_for and at.get(s.machine) == s.generation]
-    return still + list(_without_record(session, pool, [s for s in seen if not s.resource]))
+    return [s for s in known if at.get(s.machine) == s.generation]
 
 
 def _without_record(session: Session, pool: UUID, seen: Sequence[Seen]) -> Iterator[tuple[Seen, bool]]:
-    """A machine whose record says it is deleted is ours to remove; one that lives elsewhere, or that nobody knows,
-    is not."""
+    """Yield machines without a live record in the pool, each with whether a look can repair it: one whose record says
+    it is deleted is ours to remove; one that lives elsewhere, or that nobody knows, is not."""
     statement = select(Resource.id, Resource.pool_id, Resource.deleted_at)
     rows = session.execute(statement.where(Resource.id.in_([s.machine for s in seen]))) if seen else ()
     records = {row[0]: (row[1], row[2]) for row in rows}
