@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 from sqlalchemy import Engine
 
-from controlplane import schema
+from controlplane import pool_secrets, schema
 from controlplane.db import Sessions, make_engine, make_sessions
 from controlplane.embedded import EmbeddedServerFailed, embedded_server, revive
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.gate import Limits
+from controlplane.secrets import keys
 from controlplane.settings import Settings
 from provisioners import registry
+from provisioners.contract import MachineDriver, Unreachable
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +36,16 @@ class Installation:
     def drivers(self, limits: Limits | None = None) -> Drivers:
         """Return a fresh set of drivers, each behind a gate where there are limits; only workers and the console
         proxy need one."""
-        return Drivers(partial(registry.connect, state_dir=self.settings.state_dir / "nodes"), limits)
+        return Drivers(partial(_connect, self.settings), limits)
+
+
+def _connect(settings: Settings, driver: str, connection: dict[str, Any]) -> MachineDriver:
+    if pool_secrets.SECRET & connection.keys():
+        try:
+            connection = pool_secrets.opened(keys(settings), connection)
+        except pool_secrets.CannotOpen as error:
+            raise Unreachable(f"the pool's secret: {error}") from error
+    return registry.connect(driver, connection, settings.state_dir / "nodes")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from quotas import wire
 RECONCILE = "reconcile"
 SWEEP = "sweep"
 CHECK = "check"
+WATCH = "watch"
 
 
 def enqueue(session: Session, resources: Iterable[UUID], trace: str | None = None) -> None:
@@ -30,11 +31,21 @@ def enqueuing(resources: Iterable[UUID], trace: str | None = None) -> wire.Write
 
 def enqueue_check(session: Session, pool: UUID | None = None, trace: str | None = None) -> int:
     """Ask a worker to check one pool, or all, for drift; return the job's id. One that waits already serves as well."""
-    wanted = {"task": CHECK, "pool": str(pool) if pool else None}
-    waiting: int | None = session.scalar(_WAITING_CHECK, wanted)
+    return _once(session, CHECK, SWEEP, pool, trace)
+
+
+def enqueue_watch(session: Session, pool: UUID, trace: str | None = None) -> int:
+    """Have what a pool works on by itself be watched; return the job's id. One that waits already serves as well."""
+    return _once(session, WATCH, f"{WATCH} {pool}", pool, trace)
+
+
+def _once(session: Session, task: str, lock: str, pool: UUID | None, trace: str | None) -> int:
+    wanted = {"task": task, "pool": str(pool) if pool else None}
+    waiting: int | None = session.scalar(_WAITING_FOR_POOL, wanted)
     if waiting is not None:
         return waiting
-    [(made,)] = wire.run(session, _DEFER_CHECK, {**wanted, "queue": SWEEP, "trace": trace})
+    queue = SWEEP if task == CHECK else task
+    [(made,)] = wire.run(session, _DEFER_FOR_POOL, {**wanted, "queue": queue, "lock": lock, "trace": trace})
     return int(made)
 
 
@@ -55,15 +66,15 @@ _DEFER = """
     ))
 """
 
-_DEFER_CHECK = """
+_DEFER_FOR_POOL = """
     SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[
-        ROW(%(queue)s::text, %(task)s, 0, %(queue)s::text, NULL,
+        ROW(%(queue)s::text, %(task)s, 0, %(lock)s::text, NULL,
             jsonb_build_object('pool_id', %(pool)s::text, 'trace', %(trace)s::text),
             NULL)::procrastinate_job_to_defer_v1
     ]))
 """
 
-_WAITING_CHECK = text("""
+_WAITING_FOR_POOL = text("""
     SELECT id FROM procrastinate_jobs
     WHERE task_name = :task AND status = 'todo' AND args ->> 'pool_id' IS NOT DISTINCT FROM :pool
     ORDER BY id LIMIT 1

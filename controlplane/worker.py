@@ -3,6 +3,7 @@
 Heartbeats and retries are procrastinate's, and so is knowing whose worker died; what becomes of its jobs is said here.
 """
 
+import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,7 +17,8 @@ from procrastinate.manager import JobManager
 
 from controlplane import bootstrap, jobs, rounds
 from controlplane.bootstrap import Installation
-from controlplane.db import CENTRE_ROLE, CONNECT_SECONDS, is_away
+from controlplane.db import CENTRE_ROLE, CONNECT_SECONDS, Sessions, is_away, transaction
+from controlplane.reconcile import watching
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.gate import Limits
 from controlplane.reconcile.resource import park, put_off, reconcile
@@ -74,6 +76,15 @@ def make_app(installation: Installation, drivers: Drivers) -> App:
                 park(sessions, resource, error, trace)
                 raise
 
+    @app.task(name=jobs.WATCH, queue=jobs.WATCH, retry=BackOff())
+    async def watch_pool(pool_id: str, trace: str | None = None) -> None:
+        pool = UUID(pool_id)
+        for _ in range(watching.ROUNDS):
+            if not await asyncio.to_thread(watching.watch, sessions, drivers, pool, trace):
+                return
+            await asyncio.sleep(watching.EVERY_SECONDS)
+        await asyncio.to_thread(_watch_on, sessions, pool, trace)
+
     @app.periodic(cron=f"*/{settings.sweep_minutes} * * * *")
     @app.task(name=jobs.SWEEP, queue=jobs.SWEEP, lock=jobs.SWEEP, queueing_lock=jobs.SWEEP)
     def sweep_all(timestamp: int) -> int:
@@ -121,6 +132,11 @@ def run(installation: Installation) -> None:
         )
     finally:
         drivers.close()
+
+
+def _watch_on(sessions: Sessions, pool: UUID, trace: str | None) -> None:
+    with transaction(sessions) as session:
+        jobs.enqueue_watch(session, pool, trace)
 
 
 def _connector(installation: Installation) -> PsycopgConnector:

@@ -22,11 +22,17 @@ _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _ANYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
 
 
+def hostname(spec: MachineSpec) -> str:
+    """Return what the guest calls itself. It is ASCII: a machine that is named in Chinese is called after its id."""
+    plain = re.sub(r"[^a-z0-9-]+", "-", spec.name.lower()).strip("-")[:63].rstrip("-")
+    return plain or f"vm-{spec.id.hex[-8:]}"
+
+
 def seed_files(spec: MachineSpec) -> dict[str, bytes]:
     """Return the seed's files by name: meta-data, user-data and, where the machine has addresses, network-config."""
     meta = {
         "instance-id": str(spec.id),
-        "local-hostname": _hostname(spec),
+        "local-hostname": hostname(spec),
         "public-keys": list(spec.ssh_keys),
     }
     user_data = spec.user_data if spec.user_data is not None else "#cloud-config\n{}\n"
@@ -49,12 +55,6 @@ def seed_iso(spec: MachineSpec) -> bytes:
     finally:
         iso.close()
     return image.getvalue()
-
-
-def _hostname(spec: MachineSpec) -> str:
-    """A host name is ASCII; a machine that is named in Chinese is called after its id."""
-    plain = re.sub(r"[^a-z0-9-]+", "-", spec.name.lower()).strip("-")[:63].rstrip("-")
-    return plain or f"vm-{spec.id.hex[-8:]}"
 
 
 def _network(nics: Iterable[Nic]) -> dict[str, Any]:

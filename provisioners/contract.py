@@ -39,6 +39,11 @@ class Missing(Exception):
     """What the order is about does not exist in the pool."""
 
 
+class Underway(Exception):
+    """The pool has taken the order and works on it by itself. Once it is no longer busy with the machine, the same
+    order finishes what is left or finds it done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Nic:
     """One address of a machine: `address` with `prefix` length on the pool's network named `network`."""
@@ -83,7 +88,7 @@ class MachineSpec:
 class Machine:
     """A virtual machine as it was found. `complete` is false where only remains of it exist (a volume without a
     machine): creating it again finishes it, deleting it clears them away. `adopted` is true once an adoption is
-    written down on it."""
+    written down on it. `busy`: the pool is still working on it, so nothing else that is said of it lasts."""
 
     id: UUID
     name: str
@@ -99,10 +104,12 @@ class Machine:
     system: str | None = None
     complete: bool = True
     adopted: bool = False
+    busy: bool = False
 
 
 class MachineDriver(Protocol):
-    """One pool of machines. Safe to use from several threads. Every method may raise Unreachable or Rejected."""
+    """One pool of machines. Safe to use from several threads. Every method may raise Unreachable or Rejected; an order
+    of a pool that works by itself also Underway: it never waits for a machine."""
 
     def observe(self, ids: Collection[UUID]) -> dict[UUID, Machine]:
         """Return those of `ids` that exist, whole or in part; what is not in the answer does not exist."""

@@ -14,7 +14,7 @@ from threading import RLock
 from typing import Any, Literal
 from uuid import UUID
 
-from provisioners.contract import ConsoleKind, ConsoleLine, Machine, MachineSpec, Missing, Power, Rejected
+from provisioners.contract import ConsoleKind, ConsoleLine, Machine, MachineSpec, Missing, Power, Rejected, Underway
 from provisioners.simulated_console import simulated_line
 
 Step = Literal[
@@ -26,6 +26,8 @@ Moment = Literal["before", "half_way", "after"]
 @dataclass
 class _Node:
     machines: dict[UUID, Machine] = field(default_factory=dict)
+    leaving: set[UUID] = field(default_factory=set)
+    by_itself: bool = False
     lock: RLock = field(default_factory=RLock)
 
 
@@ -61,6 +63,15 @@ class FakeDriver:
         moment: Moment = "after" if after else "half_way" if half_way else "before"
         with self._node.lock:
             self._faults[step].append(_Fault(moment, error))
+
+    def settle(self, machine: UUID) -> None:
+        """Let a node that works by itself be done with a machine."""
+        with self._node.lock:
+            if machine in self._node.leaving:
+                self._node.leaving.remove(machine)
+                del self._node.machines[machine]
+            else:
+                self.put(replace(self._node.machines[machine], busy=False))
 
     def put(self, machine: Machine) -> None:
         """Let `machine` exist without an order, as somebody else would have made it."""
@@ -135,6 +146,9 @@ class FakeDriver:
                 raise Missing(f"no machine {machine}")
             self.put(replace(found, power="off", complete=False))
             fault.at("half_way")
+            if self._node.by_itself:
+                self._node.leaving.add(machine)
+                return ()
             del self._node.machines[machine]
             return (f"disk of {found.name}",) if found.adopted else ()
 
@@ -174,13 +188,23 @@ class FakeDriver:
             self.calls.append((step, machine))
             fault = self._faults[step].popleft() if self._faults[step] else _Fault(None, None)
             fault.at("before")
+            before = self._node.machines.get(machine) if machine else None
             yield fault
             fault.at("after")
+            after = self._node.machines.get(machine) if machine else None
+            if self._node.by_itself and after and after != before:
+                self.put(replace(after, busy=True))
+                raise Underway(f"{after.name} is being worked on")
 
 
 def connect(connection: Mapping[str, Any], state_dir: Path) -> FakeDriver:
-    """Return a driver of the node `connection["node"]` (`default` where it names none) among those of `state_dir`."""
-    return FakeDriver(_NODES[str(state_dir), str(connection.get("node", "default"))])
+    """Return a driver of the node `connection["node"]` (`default` where it names none) among those of `state_dir`.
+
+    With `by_itself` the node works as clouds do: it takes orders and is busy with them until it is told to `settle`.
+    """
+    node = _NODES[str(state_dir), str(connection.get("node", "default"))]
+    node.by_itself = bool(connection.get("by_itself", False))
+    return FakeDriver(node)
 
 
 def _remains(machine: UUID, name: str) -> Machine:

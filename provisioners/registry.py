@@ -14,6 +14,7 @@ from provisioners.contract import MachineDriver
 DRIVERS: Mapping[str, str] = {
     "fake": "provisioners.fake_driver.connect",
     "libvirt": "provisioners.libvirt_driver.connect",
+    "openstack": "provisioners.openstack_driver.connect",
 }
 
 

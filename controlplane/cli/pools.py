@@ -12,8 +12,11 @@ from controlplane.cli.listing import more
 from controlplane.cli.output import as_json, operator, show_one, show_rows, with_session
 from controlplane.errors import Invalid
 from controlplane.paging import Listing
+from controlplane.pool_secrets import sealed
 from controlplane.reports import quota as report
+from controlplane.secrets import keys
 from controlplane.services import pools as service
+from controlplane.settings import settings
 
 
 @click.group()
@@ -63,6 +66,9 @@ def show(session: Session, ref: str, as_json: bool) -> None:
     show_one(shown, as_json=as_json)
 
 
+_CONNECTION = 'JSON, for libvirt like {"uri": "qemu:///system"}; better @FILE or @- where a secret is in it.'
+
+
 @pool.command()
 @click.argument("code")
 @click.option("--name", required=True)
@@ -70,17 +76,13 @@ def show(session: Session, ref: str, as_json: bool) -> None:
 @click.option("--site", required=True)
 @click.option("--mlps-level", type=click.IntRange(1, 4), default=3, show_default=True)
 @click.option("--driver", default="libvirt", show_default=True)
-@click.option("--connection", required=True, help='JSON, for libvirt like {"uri": "qemu:///system"}.')
+@click.option("--connection", required=True, help=_CONNECTION)
 @click.option("--capacity", multiple=True, required=True, metavar="CLASS=TOTAL[-RESERVED][*RATIO]")
 @with_session
 def create(session: Session, connection: str, capacity: tuple[str, ...], **values: Any) -> None:
     """Create a pool, like: --capacity vcpu=64*4 --capacity memory_mib=262144-8192 --capacity vm=none ..."""
     given = dict(_capacity(text) for text in capacity)
-    try:
-        parsed = json.loads(connection)
-    except ValueError as error:
-        raise Invalid(field="connection", reason=f"is no JSON: {error}") from error
-    made = service.create(session, operator(), service.NewPool(**values, connection=parsed, capacity=given))
+    made = service.create(session, operator(), service.NewPool(**values, connection=_read(connection), capacity=given))
     click.echo(f"created {made.code} {made.id}")
 
 
@@ -88,18 +90,30 @@ def create(session: Session, connection: str, capacity: tuple[str, ...], **value
 @click.argument("ref")
 @click.option("--accepting/--closed", default=None, help="Whether it takes new resources.")
 @click.option("--drift", "drift_policy", type=click.Choice(["repair", "report"]), help="What the sweep does about it.")
+@click.option("--connection", help=_CONNECTION)
 @click.option("--capacity", multiple=True, metavar="CLASS=TOTAL[-RESERVED][*RATIO]")
 @with_session
-def update(
-    session: Session, ref: str, accepting: bool | None, drift_policy: str | None, capacity: tuple[str, ...]
-) -> None:
-    """Open or close a pool, say what is done about its drift, or change what it has."""
-    given = {"accepting": accepting, "drift_policy": drift_policy}
+def update(session: Session, ref: str, capacity: tuple[str, ...], connection: str | None, **given: Any) -> None:
+    """Open or close a pool, say what is done about its drift, give it another connection, or change what it has."""
+    given["connection"] = _read(connection) if connection else None
     values = {name: value for name, value in given.items() if value is not None}
     changed = service.update(session, operator(), ref, values)
     if capacity:
         service.set_capacity(session, operator(), changed, dict(_capacity(text) for text in capacity))
     click.echo("changed")
+
+
+def _read(connection: str) -> dict[str, Any]:
+    try:
+        if connection.startswith("@"):
+            with click.open_file(connection[1:]) as file:
+                connection = file.read()
+        parsed = json.loads(connection)
+    except (OSError, ValueError) as error:
+        raise Invalid(field="connection", reason=f"is no JSON: {error}") from error
+    if not isinstance(parsed, dict):
+        raise Invalid(field="connection", reason="is no JSON object")
+    return sealed(keys(settings()), parsed)
 
 
 def _capacity(text: str) -> tuple[str, service.Capacity]:

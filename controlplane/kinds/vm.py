@@ -287,7 +287,7 @@ def _rebuild(session: Session, vm: Resource, body: VmRebuild) -> Change:
 VM = Kind(
     name="vm",
     classes=("vm", "vcpu", "memory_mib", "disk_gib"),
-    drivers=("libvirt", "fake"),
+    drivers=("libvirt", "openstack", "fake"),
     spec=VmSpec,
     prepare=prepare,
     halted={"power": "off"},

@@ -23,6 +23,7 @@ class Pool(Recorded, Base):
     __table_args__ = (
         CheckConstraint("mlps_level BETWEEN 1 AND 4", name="mlps_level_known"),
         CheckConstraint("drift_policy IN ('repair', 'report')", name="drift_policy_known"),
+        CheckConstraint("jsonb_typeof(connection -> 'password') IS DISTINCT FROM 'string'", name="password_sealed"),
         Index(None, "kind", "code"),
     )
 

@@ -22,8 +22,8 @@ class Resource(Recorded, Base):
 
     `generation` counts what was wanted, `observed_generation` is the last one that was found to be so; `desired`
     is `absent` once it is to go. `waiting_reason` is why the last look failed in a way that passes, and `next_try_at`
-    when the next one is due. `state_since` is kept by a trigger. `removal_began_at` is set before a driver is told to
-    remove it: what was not begun can be taken back.
+    when the next one is due. `underway_since`: its pool works on it by itself and is watched. `state_since` is kept by
+    a trigger. `removal_began_at` is set before a driver is told to remove it: what was not begun can be taken back.
 
     `lease_until` is when it is to be given back, `contract_end` when what it is for ends, which is only told. How far a
     lease that is over has gone is its `lease_stage`, since `lease_stage_at`; `lease_stopped`: that was what stopped it.
@@ -58,6 +58,7 @@ class Resource(Recorded, Base):
             "spread_group",
             postgresql_where=text("spread_group IS NOT NULL"),
         ),
+        Index("ix_resources_underway", "pool_id", "id", postgresql_where=text("underway_since IS NOT NULL")),
         Index("ix_resources_lease", "lease_until", "id", postgresql_where=text(_LEASED)),
         Index("ix_resources_lease_of_department", "department_id", "lease_until", "id", postgresql_where=text(_LEASED)),
         Index(
@@ -98,6 +99,7 @@ class Resource(Recorded, Base):
     fault_detail: Mapped[str | None]
     waiting_reason: Mapped[str | None]
     next_try_at: Mapped[datetime | None]
+    underway_since: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
     lease_stage: Mapped[Stage] = mapped_column(Text, default="granted", server_default="granted")
     lease_stage_at: Mapped[datetime | None]

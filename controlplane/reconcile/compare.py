@@ -58,9 +58,10 @@ def compare(recorded: Iterable[Recorded], observed: Mapping[UUID, Machine]) -> C
     known = set()
     for record in recorded:
         known.add(record.id)
-        if not record.settled:
+        found = observed.get(record.id)
+        if not record.settled or (found and found.busy):
             continue
-        differing = differences(record, observed.get(record.id))
+        differing = differences(record, found)
         if differing:
             kind = "missing" if EXISTENCE in differing else "different"
             seen.append(Seen(record.id, record.name, kind, _plain(differing), record.id, record.generation))

@@ -16,16 +16,16 @@ from sqlalchemy.orm import Session
 from controlplane import audit, claims, findings, jobs, lifecycle
 from controlplane.actor import Actor, system
 from controlplane.db import Sessions, transaction
-from controlplane.lifecycle import Event
+from controlplane.lifecycle import Event, State
 from controlplane.models import Department, Drift, DriftOutcome, Pool, Resource
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.plan import Step, plan
 from controlplane.reconcile.steps import apply
-from provisioners.contract import MachineSpec, Rejected, load_machine
+from provisioners.contract import MachineSpec, Rejected, Underway, Unreachable, load_machine
 from quotas import ledger
 from quotas.ledger import Demand
 
-Outcome = Literal["settled", "gone", "faulted", "superseded", "nothing"]
+Outcome = Literal["settled", "gone", "faulted", "superseded", "underway", "nothing"]
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,8 @@ class Wanted:
 def reconcile(sessions: Sessions, drivers: Drivers, resource: UUID, trace: str | None = None) -> Outcome:
     """Make `resource` as it is wanted and say how that ended.
 
-    Raises Unreachable where the pool cannot be talked to (try again later); any other exception is a bug of ours.
+    `underway`: the pool works on it by itself, and another look comes once it is done. Raises Unreachable where the
+    pool cannot be talked to (try again later); any other exception is a bug of ours.
     """
     with transaction(sessions) as session:
         wanted = _load(session, resource)
@@ -61,6 +62,11 @@ def reconcile(sessions: Sessions, drivers: Drivers, resource: UUID, trace: str |
         log.warning("rejected", resource=str(resource), code=error.code, detail=error.detail)
         with transaction(sessions) as session:
             return _save_fault(session, actor, wanted, error.code, error.detail)
+    except Underway as error:
+        if wanted.ghost:
+            raise Unreachable(str(error)) from error
+        with transaction(sessions) as session:
+            return _save_underway(session, actor, wanted)
     with transaction(sessions) as session:
         if wanted.ghost:
             return _save_ghost(session, actor, wanted.id)
@@ -132,7 +138,10 @@ def _ghosts(resource: UUID) -> Select[Drift]:
 
 def _make_so(drivers: Drivers, wanted: Wanted) -> tuple[tuple[Step, ...], tuple[str, ...]]:
     driver = drivers.of(wanted.pool, wanted.driver, wanted.connection)
-    steps = plan(wanted.spec, driver.observe([wanted.id]).get(wanted.id))
+    observed = driver.observe([wanted.id]).get(wanted.id)
+    if observed and observed.busy:
+        raise Underway(f"{observed.name} is being worked on")
+    steps = plan(wanted.spec, observed)
     return steps, apply(driver, wanted.id, wanted.spec, steps)
 
 
@@ -153,10 +162,10 @@ def _save(session: Session, actor: Actor, wanted: Wanted, steps: Sequence[Step],
         return "superseded"
     record.observed_at = datetime.now(UTC)
     record.fault_code = record.fault_detail = None
-    record.waiting_reason = record.next_try_at = None
+    record.waiting_reason = record.next_try_at = record.underway_since = None
     if wanted.spec is None:
         return _save_gone(session, actor, record, left)
-    was = record.state
+    was: State = record.state
     event: Event = "settled_on" if wanted.spec.power == "on" else "settled_off"
     record.state = lifecycle.move(record.state, event)
     record.observed_generation = wanted.generation
@@ -164,11 +173,23 @@ def _save(session: Session, actor: Actor, wanted: Wanted, steps: Sequence[Step],
         record.version += 1
         if was != "building":
             _settle(session, record)
-    if steps:
+    if steps or was in lifecycle.IN_TRANSITION:
         details = {"steps": list(steps), "generation": wanted.generation}
         audit.record(session, actor, [_act(record, f"{record.kind}.{record.state}", details)])
     _close_findings(session, actor, record.id, acted=bool(steps))
     return "settled"
+
+
+def _save_underway(session: Session, actor: Actor, wanted: Wanted) -> Outcome:
+    """Mark what the pool works on by itself. It is no change of the resource."""
+    if _current(session, actor, wanted) is None:
+        return "superseded"
+    marked = {"underway_since": func.coalesce(Resource.underway_since, func.now()), "updated_at": Resource.updated_at}
+    session.execute(
+        update(Resource).where(Resource.id == wanted.id).values(**marked, waiting_reason=None, next_try_at=None)
+    )
+    jobs.enqueue_watch(session, wanted.pool, actor.trace)
+    return "underway"
 
 
 def _close_findings(session: Session, actor: Actor, resource: UUID, *, acted: bool) -> None:
@@ -218,7 +239,7 @@ def _save_fault(session: Session, actor: Actor, wanted: Wanted, code: str, detai
         return "superseded"
     record.state = lifecycle.move(record.state, "fault")
     record.fault_code, record.fault_detail = code, detail
-    record.waiting_reason = record.next_try_at = None
+    record.waiting_reason = record.next_try_at = record.underway_since = None
     record.version += 1
     act = _act(record, f"{record.kind}.faulted", {"code": code, "detail": detail}, outcome="failure")
     audit.record(session, actor, [act])

@@ -36,7 +36,7 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class NewPool:
-    """A pool to be. `capacity` must name every class of the kind."""
+    """A pool to be. `capacity` must name every class of the kind; secrets in `connection` are sealed."""
 
     code: str
     name: str

@@ -6,6 +6,7 @@ pool anew, so that the suite itself speaks of nothing but the contract.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID, uuid4
@@ -14,10 +15,15 @@ from provisioners.contract import Machine, MachineDriver, MachineSpec, Nic
 from provisioners.fake_driver import FakeDriver
 from provisioners.libvirt_xml import disk_volume
 from provisioners.registry import connect
+from tests.drivers.openstack_lab import WAY_IN, OpenStackLab
+
+_ADDRESSES = cycle(range(60, 250))
 
 
 def a_machine(**changes: Any) -> MachineSpec:
-    """Return the spec of a small machine with an address of each family and an id of its own."""
+    """Return the spec of a small machine with an id and an address of each family of its own."""
+    last = next(_ADDRESSES)
+    mac = f"52:54:00:00:00:{last:02x}"
     spec = MachineSpec(
         id=uuid4(),
         name="门户-web-1",
@@ -29,8 +35,8 @@ def a_machine(**changes: Any) -> MachineSpec:
         disk_gib=20,
         image="debian-12",
         nics=(
-            Nic("52:54:00:00:00:01", "gov", "10.20.0.5", 24, "10.20.0.1", ("10.20.0.53",)),
-            Nic("52:54:00:00:00:01", "gov", "fd20::5", 64, "fd20::1", ("fd20::53",)),
+            Nic(mac, "gov", f"10.20.0.{last}", 24, "10.20.0.1", ("10.20.0.53",)),
+            Nic(mac, "gov", f"fd20::{last:x}", 64, "fd20::1", ("fd20::53",)),
         ),
         ssh_keys=("ssh-ed25519 AAAA someone@here",),
     )
@@ -52,8 +58,8 @@ class Lab(Protocol):
     def lose_disk(self, spec: MachineSpec) -> None:
         """Take the disk away from a machine that is there."""
 
-    def put_foreign(self, machine: UUID, name: str) -> None:
-        """Let a running machine of 3 vCPU, 512 MiB and a disk of 7 GiB exist that Steppe never made."""
+    def put_foreign(self, name: str) -> UUID:
+        """Let a running machine of 3 vCPU, 512 MiB and a disk of 7 GiB exist that Steppe never made; return its id."""
 
     def has_foreign_disk(self) -> bool:
         """Tell whether the disk of the machine that Steppe never made is still there."""
@@ -77,8 +83,10 @@ class FakeLab:
     def lose_disk(self, spec: MachineSpec) -> None:
         self.driver.put(replace(self.driver.observe([spec.id])[spec.id], complete=False))
 
-    def put_foreign(self, machine: UUID, name: str) -> None:
+    def put_foreign(self, name: str) -> UUID:
+        machine = uuid4()
         self.driver.put(Machine(machine, name, "on", 3, 512, 7, ""))
+        return machine
 
     def has_foreign_disk(self) -> bool:
         return True  # this pool has no disks apart from its machines
@@ -120,12 +128,14 @@ class LibvirtTestLab:
         (self.files / "volumes" / f"{disk_volume(spec.id)}.xml").unlink()
         self.driver = self._connect()
 
-    def put_foreign(self, machine: UUID, name: str) -> None:
+    def put_foreign(self, name: str) -> UUID:
+        machine = uuid4()
         self.driver.observe([machine])
         self.driver.close()
         (self.files / "domains" / f"{machine}.xml").write_text(FOREIGN_DOMAIN.format(name=name, id=machine))
         (self.files / "volumes" / "foreign.xml").write_text(FOREIGN_VOLUME.format(name=name))
         self.driver = self._connect()
+        return machine
 
     def has_foreign_disk(self) -> bool:
         return (self.files / "volumes" / "foreign.xml").exists()
@@ -144,4 +154,8 @@ def simulated_node(name: str) -> dict[str, Any]:
     }
 
 
-LABS: Mapping[str, Callable[[Path], Lab]] = {"fake": FakeLab, "libvirt-test": LibvirtTestLab}
+LABS: Mapping[str, Callable[[Path], Lab]] = {
+    "fake": FakeLab,
+    "libvirt-test": LibvirtTestLab,
+    **({"openstack": OpenStackLab} if WAY_IN else {}),
+}

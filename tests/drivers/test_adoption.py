@@ -22,9 +22,8 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
 @pytest.fixture
 def spec(lab: Lab) -> MachineSpec:
     """A machine that somebody else made, as it is wanted from now on."""
-    spec = a_machine(name="legacy-db", vcpu=3, memory_mib=512, disk_gib=7, image="", nics=(), adopted=True)
-    lab.put_foreign(spec.id, "legacy-db")
-    return spec
+    machine = lab.put_foreign("legacy-db")
+    return a_machine(id=machine, name="legacy-db", vcpu=3, memory_mib=512, disk_gib=7, image="", nics=(), adopted=True)
 
 
 @pytest.fixture

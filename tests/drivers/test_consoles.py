@@ -24,7 +24,8 @@ def test_a_simulated_machine_has_a_text_console_that_says_so(
 ) -> None:
     pool = opened(driver, connection, tmp_path)
     assert pool.consoles() == ("text",)
-    line = pool.open_console(a_machine(name="门户"), "text")
+    machine = a_machine(name="门户")
+    line = pool.open_console(machine, "text")
     assert line.simulated
     with line.socket as console:
         console.settimeout(10)
@@ -32,7 +33,7 @@ def test_a_simulated_machine_has_a_text_console_that_says_so(
         while "门户# ".encode() not in greeting:
             greeting += console.recv(4096)
         assert b"Simulated console" in greeting
-        assert b"10.20.0.5/24, fd20::5/64" in greeting
+        assert ", ".join(f"{nic.address}/{nic.prefix}" for nic in machine.nics).encode() in greeting
         console.sendall(b"ab\x7f")
         assert console.recv(4096) == b"ab\b \b"
 

@@ -406,9 +406,9 @@ def test_a_deleted_machine_can_be_made_again(lab: Lab) -> None:
 
 
 def test_a_machine_that_steppe_never_made_is_discovered_with_what_is_known_of_it(lab: Lab) -> None:
-    mine, stranger = a_machine(), uuid4()
+    mine = a_machine()
     lab.driver.create(mine)
-    lab.put_foreign(stranger, "legacy-db")
+    stranger = lab.put_foreign("legacy-db")
     found = {m.id: m for m in lab.driver.discover()}
     assert found.keys() == {mine.id, stranger}
     assert replace(found[stranger], disk_gib=0) == Machine(stranger, "legacy-db", "on", 3, 512, 0, "")

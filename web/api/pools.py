@@ -5,11 +5,12 @@ from typing import Any
 from flask import Response
 
 from controlplane import lookups
+from controlplane.pool_secrets import sealed
 from controlplane.reports import quota as report
 from controlplane.services import pools as service
 from web import present
 from web.api.nouns import listing, noun
-from web.context import actor, session, version
+from web.context import actor, entrance, session, version
 from web.schemas import CapacityBody, PoolBody, PoolChange, PoolQuery, RefPath, WriteQuery
 
 api = noun("pools", "/pools", "What resources are allocated from, and how much of it is left")
@@ -29,6 +30,7 @@ def index(query: PoolQuery) -> Response:
 def create(body: PoolBody, query: WriteQuery) -> Response:
     """Create a pool"""
     values: dict[str, Any] = body.model_dump(exclude={"capacity"})
+    values["connection"] = sealed(entrance().keys, body.connection)
     made = service.create(session(), actor(), service.NewPool(**values, capacity=_capacity(body.capacity)))
     return present.created(present.pool(made), "/pools", made)
 
@@ -46,6 +48,8 @@ def show(path: RefPath) -> Response:
 def update(path: RefPath, body: PoolChange, query: WriteQuery) -> Response:
     """Change a pool, or what it has"""
     values = body.model_dump(exclude_unset=True, exclude={"capacity"})
+    if body.connection is not None:
+        values["connection"] = sealed(entrance().keys, body.connection)
     changed = service.update(session(), actor(), path.ref, values, version())
     if body.capacity:
         changed = service.set_capacity(session(), actor(), changed, _capacity(body.capacity))

@@ -1,0 +1,173 @@
+"""What of a region an order speaks of by name: flavors, images, networks, and the departments' projects.
+
+Each is looked up once and kept for a while; what a region lacks of flavors and projects is made, under names that a
+repeat finds. Images and networks are the administrators' own: one that is not there is said so.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from netaddr import IPAddress, IPNetwork
+
+from provisioners.contract import MachineSpec, Nic, Rejected
+from provisioners.openstack_link import Conflict, Document, Link, Settings
+
+T = TypeVar("T")
+
+KEEP_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an address lives: ids of the network and of the subnet whose range it is in."""
+
+    network: str
+    subnet: str
+
+
+class Catalogue:
+    """Names of one region and their ids. Safe to use from several threads; two that look for the same wait for one."""
+
+    def __init__(self, link: Link, settings: Settings) -> None:
+        self._link = link
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._looking: dict[str, threading.Lock] = {}
+        self._known: dict[str, tuple[float, Any]] = {}
+
+    def project(self, department: str) -> str:
+        """Return the id of a department's project; one that is not there is made, and we may act in it."""
+        return self._kept(f"project {department}", lambda: self._project(department))
+
+    def domain(self) -> str:
+        """Return the id of the domain that holds the departments' projects. Raises Rejected."""
+        return self._kept("domain", self._domain)
+
+    def flavor(self, vcpu: int, memory_mib: int, disk_gib: int) -> str:
+        """Return the id of a flavor of just this size; one that is not there is made."""
+        size = (vcpu, memory_mib, disk_gib)
+        return self._kept(f"flavor {size}", lambda: self._flavor(size))
+
+    def image(self, spec: MachineSpec) -> str:
+        """Return the id of the image that a spec names by its source, or by its code. Raises Rejected."""
+        return self._kept(f"image {spec.image_source} {spec.image}", lambda: self._image(spec))
+
+    def place(self, nic: Nic, project: str) -> Place:
+        """Return where the region has an address of ours. Raises Rejected."""
+        name = self._settings.networks.get(nic.network, nic.network)
+        subnets = self._kept(f"network {project} {name}", lambda: self._subnets(name, project))
+        for subnet in subnets:
+            if IPAddress(nic.address) in IPNetwork(subnet["cidr"]):
+                return Place(subnet["network_id"], subnet["id"])
+        raise Rejected("openstack.no_subnet", f"network {name} has no subnet with {nic.address} in it")
+
+    def forget(self) -> None:
+        """Look everything up anew from here on: something that was known has turned out not to be there."""
+        with self._lock:
+            self._known.clear()
+
+    def _kept(self, key: str, find: Callable[[], T]) -> T:
+        with self._lock:
+            looking = self._looking.setdefault(key, threading.Lock())
+        with looking:
+            when, known = self._known.get(key, (0.0, None))
+            if known is None or when < time.monotonic() - KEEP_SECONDS:
+                known = find()
+                self._known[key] = (time.monotonic(), known)
+            found: T = known
+            return found
+
+    def _domain(self) -> str:
+        found = self._link.ask("identity", "/domains", name=self._settings.domain) or {}
+        for domain in found.get("domains", ()):
+            return str(domain["id"])
+        raise Rejected("openstack.no_domain", f"the region has no domain {self._settings.domain}")
+
+    def _project(self, department: str) -> str:
+        wanted = {"name": department, "domain_id": self.domain()}
+        project = self._one_project(wanted)
+        if project is None:
+            body = {"project": {**wanted, "description": "made by Steppe"}}
+            try:
+                made = self._link.tell("identity", "POST", "/projects", body) or {}
+                project = str(made["project"]["id"])
+            except Conflict:
+                project = self._one_project(wanted)
+        if project is None:
+            raise Rejected("openstack.no_project", f"no project for {department} could be made")
+        self._act_in(project)
+        return project
+
+    def _one_project(self, wanted: Document) -> str | None:
+        found = self._link.ask("identity", "/projects", **wanted) or {}
+        return next((str(project["id"]) for project in found.get("projects", ())), None)
+
+    def _act_in(self, project: str) -> None:
+        us = self._kept("us", self._us)
+        role = self._kept("role", self._role)
+        self._link.tell("identity", "PUT", f"/projects/{project}/users/{us}/roles/{role}")
+
+    def _us(self) -> str:
+        return self._link.user()
+
+    def _role(self) -> str:
+        found = self._link.ask("identity", "/roles", name=self._settings.role) or {}
+        for role in found.get("roles", ()):
+            return str(role["id"])
+        raise Rejected("openstack.no_role", f"the region has no role {self._settings.role}")
+
+    def _flavor(self, size: tuple[int, int, int]) -> str:
+        for flavor in self._link.every("compute", "/flavors/detail", "flavors", is_public="true"):
+            plain = not flavor["swap"] and not flavor["OS-FLV-EXT-DATA:ephemeral"] and not flavor.get("extra_specs")
+            if plain and (flavor["vcpus"], flavor["ram"], flavor["disk"]) == size:
+                return str(flavor["id"])
+        vcpu, memory_mib, disk_gib = size
+        name = f"steppe-{vcpu}-{memory_mib}-{disk_gib}"
+        body = {"flavor": {"id": name, "name": name, "vcpus": vcpu, "ram": memory_mib, "disk": disk_gib}}
+        try:
+            self._link.tell("compute", "POST", "/flavors", body)
+        except Conflict:
+            # Another worker was faster: the name says the size.
+            return name
+        return name
+
+    def _image(self, spec: MachineSpec) -> str:
+        for name in (spec.image_source, spec.image):
+            found = self._images(name) if name else []
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise Rejected("openstack.images", f"{len(found)} images are called {name}; give the catalogue an id")
+        raise Rejected("openstack.no_image", f"the region has no image {spec.image_source or spec.image}")
+
+    def _images(self, name: str) -> list[str]:
+        if _is_id(name):
+            image = self._link.ask("image", f"/images/{name}")
+            return [str(image["id"])] if image and image["status"] == "active" else []
+        algorithm, _, digest = name.partition(":")
+        wanted = {"os_hash_value": digest} if algorithm == "sha512" else {"name": name}
+        found = self._link.ask("image", "/images", status="active", **wanted) or {}
+        return [str(image["id"]) for image in found.get("images", ())]
+
+    def _subnets(self, name: str, project: str) -> list[Document]:
+        wanted = {"id": name} if _is_id(name) else {"name": name}
+        found = (self._link.ask("network", "/networks", **wanted) or {}).get("networks", ())
+        own = [n for n in found if n["project_id"] == project]
+        usable = own or [n for n in found if n["shared"]]
+        if len(usable) != 1:
+            count = len(usable) or "no"
+            raise Rejected("openstack.no_network", f"the region has {count} networks {name} that the project may use")
+        subnets = self._link.ask("network", "/subnets", network_id=usable[0]["id"]) or {}
+        return list(subnets.get("subnets", ()))
+
+
+def _is_id(name: str) -> bool:
+    try:
+        UUID(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,281 @@
+"""Machines of one OpenStack region, or of one of its availability zones.
+
+Nova works by itself: an order is sent and Underway is raised, never waited for. What it takes is one call to find the
+server and one to order; ports are made before the server and removed after it, so at every moment in between what is
+there carries the machine's id and shows up as incomplete.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from provisioners import openstack_ports as ports
+from provisioners import openstack_servers as servers
+from provisioners.contract import Machine, MachineSpec, Missing, Power, Rejected, Underway, Unreachable
+from provisioners.openstack_catalogue import Catalogue
+from provisioners.openstack_link import Conflict, Document, Link, Settings
+from provisioners.openstack_servers import Server
+
+_AT_ONCE = 40
+"""Servers asked for in one call by their tags, which must fit into an address line."""
+
+
+class OpenStackDriver:
+    """The machines of one region."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.link = Link(settings)
+        self._catalogue = Catalogue(self.link, settings)
+
+    def observe(self, ids: Collection[UUID]) -> dict[UUID, Machine]:
+        found = {servers.id_of(server): servers.machine_of(server) for server in self._servers(ids)}
+        missing = set(ids) - found.keys()
+        remains = ports.of(self.link, missing) if missing else []
+        return found | {m: servers.remains_of(m, "") for m in map(ports.machine_of, remains) if m in missing}
+
+    def discover(self) -> list[Machine]:
+        found = {servers.id_of(server): servers.machine_of(server) for server in self._every()}
+        for port in ports.every(self.link):
+            machine = ports.machine_of(port)
+            if machine and machine not in found:
+                found[machine] = servers.remains_of(machine, "")
+        return list(found.values())
+
+    def inspect(self, machine: UUID) -> Machine | None:
+        return self.observe([machine]).get(machine)
+
+    def create(self, spec: MachineSpec) -> None:
+        server = self._find(spec.id)
+        if server is None:
+            _must_not_be_adopted(spec)
+            self._make(spec)
+        server = self._unhurried(server)
+        if server["status"] in {"ERROR", "UNKNOWN"}:
+            self._recover(server, spec)
+        self._write_down(server, spec)
+        self._set_power(server, spec.power)
+
+    def start(self, spec: MachineSpec) -> None:
+        server = self._ready(spec)
+        self._write_down(server, spec)
+        self._set_power(server, "on")
+
+    def stop(self, spec: MachineSpec) -> None:
+        server = self._ready(spec)
+        self._write_down(server, spec)
+        self._set_power(server, "off")
+
+    def reboot(self, spec: MachineSpec) -> None:
+        server = self._ready(spec)
+        boots = _label(server).boots
+        self._write_down(server, spec, boots=max(boots, spec.boots))
+        if boots < spec.boots and servers.power_of(server) == "on":
+            self._order(server, "reboot", {"type": "SOFT"})
+
+    def resize(self, spec: MachineSpec) -> None:
+        server = self._ready(spec)
+        found = servers.machine_of(server)
+        if spec.disk_gib < found.disk_gib:
+            raise Rejected("openstack.disk_shrinks", f"the disk has {found.disk_gib} GiB, {spec.disk_gib} were asked")
+        if found.adopted and spec.disk_gib != found.disk_gib:
+            raise _not_our_disk(spec)
+        wanted = (spec.vcpu, spec.memory_mib, spec.disk_gib)
+        differs = wanted != (found.vcpu, found.memory_mib, found.disk_gib)
+        if differs:
+            _must_be_off(server)
+        self._write_down(server, spec)
+        if differs:
+            self._order(server, "resize", {"flavorRef": self._catalogue.flavor(*wanted)})
+
+    def rebuild(self, spec: MachineSpec) -> None:
+        server = self._ready(spec)
+        label, found = _label(server), servers.machine_of(server)
+        if label.builds < spec.builds:
+            _must_be_off(server)
+            if spec.adopted:
+                raise _not_our_disk(spec)
+            # What is written down comes with the order itself: it was either given, and then once, or it was not.
+            written = servers.metadata(spec, boots=label.boots)
+            self._order(server, "rebuild", {"imageRef": self._catalogue.image(spec), "metadata": written})
+        self._write_down(server, spec)
+        if label.builds == spec.builds and not found.adopted and found.disk_gib < spec.disk_gib:
+            flavor = self._catalogue.flavor(found.vcpu, found.memory_mib, spec.disk_gib)
+            self._order(server, "resize", {"flavorRef": flavor})
+
+    def adopt(self, spec: MachineSpec) -> None:
+        server = self._ready(spec)
+        tag = servers.tag_of(spec.id)
+        for one in {servers.OURS, tag} - set(server.get("tags", ())):
+            self.link.tell("compute", "PUT", f"/servers/{server['id']}/tags/{one}")
+        self._write_down(server, spec, boots=spec.boots, builds=spec.builds, image=spec.image, adopted="yes")
+
+    def delete(self, machine: UUID) -> tuple[str, ...]:
+        server = self._find(machine)
+        if server is not None:
+            _must_keep_no_disk(server)
+            if server.get("OS-EXT-STS:task_state") != "deleting":
+                self.link.tell("compute", "DELETE", f"/servers/{server['id']}")
+            raise Underway("Nova is deleting it")
+        left = ports.of(self.link, [machine])
+        if not left:
+            raise Missing(f"no machine {machine}")
+        ports.delete(self.link, left)
+        return ()
+
+    def close(self) -> None:
+        self.link.close()
+
+    def _servers(self, ids: Collection[UUID]) -> list[Server]:
+        """Return the servers that carry the ids; one that was not adopted yet is found by Nova's own id."""
+        wanted = sorted(ids)
+        found: list[Server] = []
+        for start in range(0, len(wanted), _AT_ONCE):
+            tags = ",".join(map(servers.tag_of, wanted[start : start + _AT_ONCE]))
+            listed = {"all_tenants": "true", "tags-any": tags}
+            found += self.link.every("compute", "/servers/detail", "servers", **listed)
+        known = {servers.id_of(server) for server in found}
+        for machine in wanted:
+            # Ids that Steppe gives are of another version of UUIDs than those that Nova gives.
+            if machine not in known and machine.version == _NOVAS_VERSION:
+                single = self.link.ask("compute", f"/servers/{machine}")
+                found += [single["server"]] if single else []
+        return [server for server in found if server["status"] not in _GONE]
+
+    def _every(self) -> Iterable[Server]:
+        zone = self._settings.availability_zone
+        listed = self.link.every("compute", "/servers/detail", "servers", all_tenants="true")
+        for server in listed:
+            if server["status"] not in _GONE and zone in {None, server["OS-EXT-AZ:availability_zone"]}:
+                yield server
+
+    def _find(self, machine: UUID) -> Server | None:
+        """Return a machine's server. Of two, the older is it: whoever asked for the younger had died before he could
+        know of the older."""
+        found = sorted(self._servers([machine]), key=lambda server: (str(server["created"]), str(server["id"])))
+        for extra in found[1:]:
+            self.link.tell("compute", "DELETE", f"/servers/{extra['id']}")
+        return found[0] if found else None
+
+    def _ready(self, spec: MachineSpec) -> Server:
+        server = self._find(spec.id)
+        if server is None:
+            raise Missing(f"no machine {spec.id}")
+        return self._unhurried(server)
+
+    def _unhurried(self, server: Server) -> Server:
+        """Return a server that Nova is not about to change by itself. A resize is confirmed: what it came to is looked
+        at afterwards, as everything is."""
+        if servers.is_busy(server):
+            raise Underway(f"Nova says {server['status']}, {server.get('OS-EXT-STS:task_state')}")
+        if server["status"] == "VERIFY_RESIZE":
+            self._order(server, "confirmResize")
+        return server
+
+    def _make(self, spec: MachineSpec) -> NoReturn:
+        project = self._catalogue.project(spec.department)
+        flavor = self._catalogue.flavor(spec.vcpu, spec.memory_mib, spec.disk_gib)
+        image = self._catalogue.image(spec)
+        made = ports.ensure(self.link, self._catalogue, spec, project)
+        body = servers.created(spec, flavor, image, made)
+        if self._settings.availability_zone:
+            body["availability_zone"] = self._settings.availability_zone
+        if self._settings.config_drive:
+            body["config_drive"] = True
+        with _conflicts():
+            answer = self.link.tell("compute", "POST", "/servers", {"server": body}, project)
+        if answer is None:
+            self._catalogue.forget()
+            raise Unreachable(f"something that {spec.name} is made from has just gone; looking again")
+        raise Underway("Nova is building it")
+
+    def _recover(self, server: Server, spec: MachineSpec) -> NoReturn:
+        """Bring a server in error back, once a generation: one that never ran is made anew, another is rebooted."""
+        if server.get("OS-SRV-USG:launched_at") is None:
+            if _label(server).generation >= spec.generation:
+                raise servers.fault_of(server)
+            self.link.tell("compute", "DELETE", f"/servers/{server['id']}")
+            raise Underway("Nova is deleting what was left of a failed build")
+        if servers.tried(server) >= spec.generation:
+            raise servers.fault_of(server)
+        said = {"description": f"{servers.TRIED}{spec.generation}"}
+        self.link.tell("compute", "PUT", f"/servers/{server['id']}", {"server": said})
+        self._order(server, "reboot", {"type": "HARD"})
+
+    def _set_power(self, server: Server, power: Power) -> None:
+        if servers.power_of(server) == power:
+            return
+        self._order(server, "os-stop" if power == "off" else servers.START_BY.get(server["status"], "os-start"))
+
+    def _order(self, server: Server, action: str, how: Document | None = None) -> NoReturn:
+        with _conflicts():
+            answer = self.link.tell("compute", "POST", f"/servers/{server['id']}/action", {action: how})
+        if answer is None:
+            raise Missing(f"no server {server['id']}")
+        raise Underway(f"Nova has taken the order {action}")
+
+    def _write_down(self, server: Server, spec: MachineSpec, **done: Any) -> None:
+        """Label the server with whose it is and the generation that was ordered, and with what the order has `done`."""
+        label = _label(server)
+        kept = {"image": label.image, "boots": label.boots, "builds": label.builds}
+        written = servers.metadata(spec, **(kept | done))
+        if not written.items() <= server["metadata"].items():
+            self.link.tell("compute", "POST", f"/servers/{server['id']}/metadata", {"metadata": written})
+        if not spec.adopted and server["name"] != spec.name:
+            self.link.tell("compute", "PUT", f"/servers/{server['id']}", {"server": {"name": spec.name}})
+
+
+def connect(connection: Mapping[str, Any], state_dir: Path) -> OpenStackDriver:
+    """Return the driver of a region; `connection` has the keys of `openstack_link.Settings`.
+
+    Raises Rejected on a wrong key or value.
+    """
+    del state_dir
+    try:
+        return OpenStackDriver(Settings.model_validate(dict(connection)))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise Rejected("openstack.bad_connection", wrong) from error
+
+
+_GONE = frozenset({"DELETED", "SOFT_DELETED"})
+_NOVAS_VERSION = 4
+
+
+@contextmanager
+def _conflicts() -> Iterator[None]:
+    """Nova is about something else that it does not tell: trying again later is right."""
+    try:
+        yield
+    except Conflict as conflict:
+        raise Unreachable(f"Nova: {conflict}") from conflict
+
+
+def _label(server: Server) -> servers.Label:
+    return servers.label_of(server) or servers.Label(server["name"], "", "", 0, "", 0, 0, adopted=False)
+
+
+def _must_not_be_adopted(spec: MachineSpec) -> None:
+    if spec.adopted:
+        detail = f"{spec.name} was adopted: there is no image to make it from; restore it, or delete its record"
+        raise Rejected("openstack.adopted", detail)
+
+
+def _must_keep_no_disk(server: Server) -> None:
+    """The disk of a server that was not booted from a volume is the server's own and goes with it."""
+    if _label(server).adopted and server["image"]:
+        detail = f"{server['name']} was adopted and its disk would go with it: delete it in Nova, or keep it"
+        raise Rejected("openstack.adopted", detail)
+
+
+def _not_our_disk(spec: MachineSpec) -> Rejected:
+    return Rejected("openstack.adopted", f"{spec.name} was adopted: its disks are not ours to change")
+
+
+def _must_be_off(server: Server) -> None:
+    if servers.power_of(server) == "on":
+        raise Rejected("openstack.not_off", f"{server['name']} is running; power it off first")

@@ -1,0 +1,218 @@
+"""The way to an OpenStack region: who we are there, and what its answers mean.
+
+Calls go through openstacksdk's own sessions, which find the endpoints in the catalogue and renew tokens. Every answer
+becomes what a driver may say: a document, nothing (404), Rejected with the service's own words, or Unreachable.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+import openstack
+from keystoneauth1.exceptions.base import ClientException
+from openstack.connection import Connection as Region
+from openstack.exceptions import SDKException
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from provisioners.contract import Rejected, Unreachable
+
+Service = Literal["compute", "network", "image", "identity", "placement", "block_storage"]
+Document = dict[str, Any]
+
+MICROVERSIONS: Mapping[str, str] = {"compute": "2.90", "placement": "1.36"}
+"""2.90 names the guest apart from the server; it came with Xena."""
+PAGE = 500
+_REFUSED = frozenset({400, 403, 405, 406, 411, 422, 501})
+
+
+class Settings(BaseModel):
+    """What a pool's record says of a region. Whoever signs in needs the role `admin` on `project_name`: it sees all
+    projects, makes those of departments in `domain`, and acts in each with no more than `role`.
+
+    `networks` says which network of the region (a name or an id) a subnet's `network` is, where the names differ.
+    `availability_zone`: the pool is this zone alone. `config_drive`: guests learn their addresses from a disk, where
+    the networks have no DHCP.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cloud: str | None = Field(None, description="name in the worker's clouds.yaml, in place of all of `auth`")
+    auth_url: str | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    user_domain_name: str = "Default"
+    project_name: str | None = None
+    project_domain_name: str = "Default"
+    region_name: str | None = None
+    interface: Literal["public", "internal", "admin"] = "public"
+    ca_file: str | None = None
+    domain: str = Field("Default", description="domain that holds the departments' projects")
+    role: str = "member"
+    availability_zone: str | None = None
+    networks: Mapping[str, str] = Field(default_factory=dict)
+    config_drive: bool = False
+    call_seconds: float = Field(60, gt=0, le=600)
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> "Settings":
+        named = (self.auth_url, self.username, self.password, self.project_name)
+        if (self.cloud is None) == any(part is None for part in named):
+            raise ValueError("give either cloud, or auth_url, username, password and project_name")
+        return self
+
+
+class Link:
+    """Sessions with one region: our own, and one for each project that we act in. Safe to use from several threads.
+
+    `calls` counts what was asked, by service and method: what an operation costs is part of what is measured.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._region: Region | None = None
+        self._projects: dict[str, Region] = {}
+        self.calls: dict[str, int] = {}
+
+    def ask(self, service: Service, path: str, project: str | None = None, **params: Any) -> Document | None:
+        """GET a document; None where there is none. Raises Rejected, Unreachable."""
+        return self._call(service, "GET", path, project, params={k: v for k, v in params.items() if v is not None})
+
+    def tell(
+        self, service: Service, method: str, path: str, body: Document | None = None, project: str | None = None
+    ) -> Document | None:
+        """Send an order; None where what it is about is not there. Raises Rejected, Unreachable; Conflict for 409."""
+        return self._call(service, method, path, project, json=body)
+
+    def every(self, service: Service, path: str, key: str, **params: Any) -> Iterator[Document]:
+        """Yield every item of a list, page by page."""
+        wanted = {"limit": PAGE, **params}
+        while True:
+            page = self.ask(service, path, **wanted) or {}
+            yield from page.get(key, ())
+            following = _next_of(page, key)
+            if following is None:
+                return
+            wanted |= following
+
+    def user(self) -> str:
+        """Return the id that the region knows us by."""
+        with _translated(self._settings):
+            return str(self._into(None).current_user_id)
+
+    def close(self) -> None:
+        """Let go of every session."""
+        with self._lock:
+            opened = [*self._projects.values(), *([self._region] if self._region else [])]
+            self._projects.clear()
+            self._region = None
+        for region in opened:
+            region.close()
+
+    def _call(self, service: Service, method: str, path: str, project: str | None, **how: Any) -> Document | None:
+        more = {"microversion": MICROVERSIONS[service]} if service in MICROVERSIONS else {}
+        with _translated(self._settings):
+            proxy = getattr(self._into(project), service)
+            with self._lock:
+                self.calls[f"{service} {method}"] = self.calls.get(f"{service} {method}", 0) + 1
+            answer = proxy.request(path, method, raise_exc=False, timeout=self._settings.call_seconds, **more, **how)
+        return _document(service, method, path, answer)
+
+    def _into(self, project: str | None) -> Region:
+        with self._lock:
+            if self._region is None:
+                self._region = _open(self._settings)
+            if project is None:
+                return self._region
+            known = self._projects.get(project)
+            if known is None:
+                known = self._projects[project] = self._region.connect_as_project({"id": project})
+            return known
+
+
+class Conflict(Exception):
+    """The service is about something else, or has it already. `kind` is its own word for it, where it has one."""
+
+    def __init__(self, kind: str, words: str) -> None:
+        super().__init__(words)
+        self.kind = kind
+
+
+class _translated:  # noqa: N801 - reads as a statement
+    """Turn what a session raises into what a driver may raise."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._where = settings.cloud or settings.auth_url
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, ClientException | SDKException | OSError):
+            raise Unreachable(f"{self._where}: {type(error).__name__}: {error}") from error
+
+
+def _open(settings: Settings) -> Region:
+    common: dict[str, Any] = {
+        "region_name": settings.region_name,
+        "interface": settings.interface,
+        "cacert": settings.ca_file,
+        "api_timeout": settings.call_seconds,
+        "app_name": "steppe",
+    }
+    given = {name: value for name, value in common.items() if value is not None}
+    if settings.cloud:
+        return openstack.connect(cloud=settings.cloud, **given)
+    assert settings.password is not None  # noqa: S101 - Settings saw to it
+    auth = {
+        "auth_url": settings.auth_url,
+        "username": settings.username,
+        "password": settings.password.get_secret_value(),
+        "user_domain_name": settings.user_domain_name,
+        "project_name": settings.project_name,
+        "project_domain_name": settings.project_domain_name,
+    }
+    return openstack.connect(load_yaml_config=False, load_envvars=False, auth=auth, **given)
+
+
+def _document(service: Service, method: str, path: str, answer: Any) -> Document | None:
+    status = answer.status_code
+    if status == 404:
+        return None
+    try:
+        document = answer.json() if answer.content else {}
+    except ValueError:
+        document = {}
+    if status < 300:
+        return dict(document)
+    kind, words = _words(document, answer.reason)
+    if status == 409:
+        raise Conflict(kind, words)
+    if status in _REFUSED:
+        raise Rejected(_code(kind, words), words)
+    raise Unreachable(f"{service} {method} {path.partition('?')[0]}: {status} {words}")
+
+
+def _words(document: Any, otherwise: str) -> tuple[str, str]:
+    """Return the service's word for an error and its sentence: Nova, Neutron, Keystone and Placement each have their
+    own way to say it."""
+    if not isinstance(document, dict) or not document:
+        return "", str(otherwise)
+    name, inside = next(iter(document.items()))
+    if isinstance(inside, list) and inside:
+        return str(inside[0].get("code", "")), str(inside[0].get("detail") or inside[0].get("title"))
+    if isinstance(inside, dict):
+        return str(inside.get("type") or name), str(inside.get("message") or otherwise)
+    return str(name), str(inside)
+
+
+def _code(kind: str, words: str) -> str:
+    return "openstack.over_quota" if "quota" in f"{kind} {words}".lower() else "openstack.refused"
+
+
+def _next_of(page: Document, key: str) -> Document | None:
+    for link in page.get(f"{key}_links", ()):
+        if link.get("rel") == "next":
+            return dict(parse_qsl(urlsplit(link["href"]).query))
+    return dict(parse_qsl(urlsplit(page["next"]).query)) if page.get("next") else None

@@ -1,0 +1,210 @@
+"""How a machine is written as a server of Nova, and how a server is read as a machine. Pure.
+
+What Nova has no field for is in the server's metadata; its tag is what it is found by, exactly and by index.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from typing import Any
+from uuid import UUID
+
+import yaml
+
+from provisioners.cloud_seed import hostname
+from provisioners.contract import Machine, MachineSpec, Power, Rejected
+
+Server = Mapping[str, Any]
+
+OURS = "steppe"
+PREFIX = "steppe:"
+TRIED = "Steppe tried to bring it back at generation "
+"""In the description, which is all that Nova lets be written of a server in error."""
+MOST_USER_DATA = 65_535
+"""Characters that Nova takes, encoded in base64."""
+
+START_BY: Mapping[str, str] = {
+    "SHUTOFF": "os-start",
+    "PAUSED": "unpause",
+    "SUSPENDED": "resume",
+    "SHELVED": "unshelve",
+    "SHELVED_OFFLOADED": "unshelve",
+    "RESCUE": "unrescue",
+}
+"""What brings a server up, by the status that keeps it down."""
+
+_ON = frozenset({"ACTIVE"})
+_BUSY = frozenset({"BUILD", "REBUILD", "RESIZE", "REVERT_RESIZE", "MIGRATING", "REBOOT", "HARD_REBOOT", "PASSWORD"})
+_PARTIAL = frozenset({"ERROR", "VERIFY_RESIZE", "UNKNOWN"})
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is written down on a server besides its size."""
+
+    name: str
+    department: str
+    system: str
+    generation: int
+    image: str
+    boots: int
+    builds: int
+    adopted: bool
+
+
+def label_of(server: Server) -> Label | None:
+    """Return what is written down on a server; None on one that Steppe never had."""
+    written = {k.removeprefix(PREFIX): v for k, v in server["metadata"].items() if k.startswith(PREFIX)}
+    if "id" not in written:
+        return None
+    number: dict[str, int] = {k: _number(written.get(k)) for k in ("generation", "boots", "builds")}
+    return Label(
+        name=str(written.get("name", server["name"])),
+        department=written.get("department", ""),
+        system=written.get("system", ""),
+        image=written.get("image", ""),
+        adopted=written.get("adopted") == "yes",
+        **number,
+    )
+
+
+def metadata(spec: MachineSpec, **kept: Any) -> dict[str, str]:
+    """Return what is to be written down of a spec; `kept` in place of what the order does not do."""
+    values = {
+        "id": spec.id,
+        "name": spec.name,
+        "department": spec.department,
+        "system": spec.system,
+        "generation": spec.generation,
+        "image": spec.image,
+        "boots": spec.boots,
+        "builds": spec.builds,
+        "adopted": "yes" if spec.adopted else "no",
+        **kept,
+    }
+    return {f"{PREFIX}{name}": str(value) for name, value in values.items()}
+
+
+def tried(server: Server) -> int:
+    """Return the generation at which a server in error was last tried to be brought back."""
+    return _number((server.get("description") or "").removeprefix(TRIED))
+
+
+def tag_of(machine: UUID) -> str:
+    """Return the tag that a machine's server is found by."""
+    return f"{OURS}-{machine}"
+
+
+def id_of(server: Server) -> UUID:
+    """Return the id of the machine that a server is: ours where it carries one, Nova's own otherwise."""
+    return UUID(server["metadata"].get(f"{PREFIX}id") or server["id"])
+
+
+def is_busy(server: Server) -> bool:
+    """Tell whether Nova is about to change the server by itself."""
+    return server["status"] in _BUSY or server.get("OS-EXT-STS:task_state") is not None
+
+
+def power_of(server: Server) -> Power:
+    """Return whether the server runs; paused and suspended ones do not."""
+    return "on" if server["status"] in _ON else "off"
+
+
+def machine_of(server: Server) -> Machine:
+    """Return a server as a machine. One that a failure or an unfinished resize has left is incomplete."""
+    label, flavor = label_of(server), server["flavor"]
+    known: dict[str, Any] = {}
+    if label:
+        known = {
+            "generation": label.generation,
+            "boots": label.boots,
+            "builds": label.builds,
+            "department": label.department,
+            "system": label.system,
+            "adopted": label.adopted,
+        }
+    return Machine(
+        id=id_of(server),
+        name=label.name if label else server["name"],
+        power=power_of(server),
+        vcpu=flavor["vcpus"],
+        memory_mib=flavor["ram"],
+        disk_gib=flavor["disk"],
+        image=label.image if label else "",
+        complete=server["status"] not in _PARTIAL,
+        busy=is_busy(server),
+        **known,
+    )
+
+
+def remains_of(machine: UUID, name: str) -> Machine:
+    """Return what only its ports or volumes are left of."""
+    return Machine(machine, name, "off", 0, 0, 0, "", complete=False)
+
+
+def created(spec: MachineSpec, flavor: str, image: str, ports: list[str]) -> dict[str, Any]:
+    """Return the body that asks Nova for a server of `spec`. Raises Rejected for user data that Nova does not take."""
+    user_data = _user_data(spec)
+    body: dict[str, Any] = {
+        "name": spec.name,
+        "hostname": hostname(spec),
+        "flavorRef": flavor,
+        "imageRef": image,
+        "networks": [{"port": port} for port in ports] or "none",
+        "metadata": metadata(spec, boots=spec.boots, builds=spec.builds),
+        "tags": [OURS, tag_of(spec.id)],
+    }
+    return body | ({"user_data": user_data} if user_data else {})
+
+
+def fault_of(server: Server) -> Rejected:
+    """Return what Nova says of a server in error, as a fault with a code of its own."""
+    words = str((server.get("fault") or {}).get("message") or "Nova says no more than ERROR")
+    for part, code in _FAULTS.items():
+        if part in words:
+            return Rejected(code, words)
+    return Rejected("openstack.failed", words)
+
+
+_FAULTS: Mapping[str, str] = {
+    "No valid host": "openstack.no_valid_host",
+    "Exceeded maximum number of retries": "openstack.no_valid_host",
+    "quota": "openstack.over_quota",
+    "Quota": "openstack.over_quota",
+    "Image ": "openstack.no_image",
+}
+
+
+def _user_data(spec: MachineSpec) -> str | None:
+    """Nova hands out one key pair a server, and of its user; so keys travel as user data, in a part of their own that
+    adds to what the asker's part says."""
+    keys = yaml.safe_dump({"ssh_authorized_keys": list(spec.ssh_keys)}, allow_unicode=True) if spec.ssh_keys else ""
+    if spec.user_data is None and not keys:
+        return None
+    if spec.user_data is None:
+        text = f"#cloud-config\n{keys}".encode()
+    elif not keys:
+        text = spec.user_data.encode("utf-8", "surrogatepass")
+    else:
+        text = _in_parts(spec.user_data, keys)
+    encoded = base64.b64encode(text).decode()
+    if len(encoded) > MOST_USER_DATA:
+        detail = f"user data and keys come to {len(encoded)} characters in base64; Nova takes {MOST_USER_DATA}"
+        raise Rejected("openstack.user_data_too_long", detail)
+    return encoded
+
+
+def _in_parts(user_data: str, keys: str) -> bytes:
+    whole = MIMEMultipart()
+    # What plain text is, cloud-init tells by its first line, as it would alone.
+    whole.attach(MIMEText(user_data, "plain", "utf-8"))
+    ours = MIMEText(f"#cloud-config\n{keys}", "cloud-config", "utf-8")
+    ours["Merge-Type"] = "list(append)+dict(recurse_array)+str()"
+    whole.attach(ours)
+    return whole.as_bytes()
+
+
+def _number(written: str | None) -> int:
+    return int(written) if written and written.isdecimal() else 0

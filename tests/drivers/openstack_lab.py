@@ -1,0 +1,78 @@
+"""The contract suite's view of a real OpenStack region, where one is up: STEPPE_TEST_OPENSTACK says how to get in."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from provisioners import openstack_ports as ports
+from provisioners.contract import MachineSpec
+from provisioners.openstack_driver import OpenStackDriver, connect
+from provisioners.openstack_link import Document
+from tests.drivers.settled import Settled
+
+WAY_IN = os.environ.get("STEPPE_TEST_OPENSTACK", "")
+
+
+def connection() -> dict[str, Any]:
+    """Return the connection of a pool that is the region which is up."""
+    way_in = json.loads(WAY_IN)
+    domain = way_in["auth"]["user_domain_name"]
+    return {**way_in["auth"], "region_name": way_in.get("region_name"), "domain": domain}
+
+
+class OpenStackLab:
+    simulated = False
+
+    def __init__(self, _state_dir: Path) -> None:
+        self._strangers: set[str] = set()
+        self._open()
+        self._clear()
+
+    def reopen(self) -> None:
+        self.driver.close()
+        self._open()
+
+    def leave_remains(self, spec: MachineSpec) -> None:
+        project = self.inside._catalogue.project(spec.department)
+        ports.ensure(self.inside.link, self.inside._catalogue, spec, project)
+
+    def lose_disk(self, spec: MachineSpec) -> None:
+        """Nova tells nobody that a disk is lost but by calling the server an error."""
+        [server] = self.inside._servers([spec.id])
+        self._tell("POST", f"/servers/{server['id']}/action", {"os-resetState": {"state": "error"}})
+
+    def put_foreign(self, name: str) -> UUID:
+        project = self.inside._catalogue.project("others")
+        spec = MachineSpec(UUID(int=0), name, "others", "", 1, 3, 512, 7, "debian-12")
+        body = {
+            "name": name,
+            "flavorRef": self.inside._catalogue.flavor(3, 512, 7),
+            "imageRef": self.inside._catalogue.image(spec),
+            "networks": "none",
+        }
+        made = self._tell("POST", "/servers", {"server": body}, project)
+        machine = UUID(made["server"]["id"])
+        self.driver._rest(machine, float("inf"))
+        return machine
+
+    def has_foreign_disk(self) -> bool:
+        return any(not m.department for m in self.driver.discover()) or bool(self.driver.discover())
+
+    def _open(self) -> None:
+        driver = connect(connection(), Path())
+        assert isinstance(driver, OpenStackDriver)
+        self.inside = driver
+        self.driver = Settled(driver)
+
+    def _clear(self) -> None:
+        """Remove what an earlier test has left: the suite begins with an empty pool."""
+        for server in self.inside._every():
+            self._tell("DELETE", f"/servers/{server['id']}")
+        while list(self.inside._every()):
+            pass
+        ports.delete(self.inside.link, ports.every(self.inside.link))
+
+    def _tell(self, method: str, path: str, body: Document | None = None, project: str | None = None) -> Document:
+        return self.inside.link.tell("compute", method, path, body, project) or {}
