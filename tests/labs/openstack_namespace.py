@@ -12,10 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HOST = "compute1"
+# Where the lab's folder is seen in there, whatever its name outside: settings and databases name it.
+PLACE = Path("/run/steppe-openstack")
 FLAT_LINK, FLAT_FAR_END = "phy0", "phy0x"
 
 _UNSHARE = ("unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child")
 _WIRE = f"""
+    mkdir -p {PLACE}
+    mount --bind "$1" {PLACE}
     mount -t sysfs sysfs /sys
     mkdir -p /run/netns
     mount -t tmpfs tmpfs /run/netns

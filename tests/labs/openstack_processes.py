@@ -15,7 +15,7 @@ from tests.labs.openstack_answers import heard_of
 from tests.labs.openstack_daemons import DAEMONS
 from tests.labs.waiting import until
 
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 STOP_SECONDS = 30.0
 # Debian's programs are to meet Debian's libraries, whatever virtual environment the lab runs in.
 _ENVIRONMENT = {
