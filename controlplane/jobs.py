@@ -15,6 +15,7 @@ RECONCILE = "reconcile"
 SWEEP = "sweep"
 CHECK = "check"
 WATCH = "watch"
+FOLLOW = "follow"
 
 
 def enqueue(session: Session, resources: Iterable[UUID], trace: str | None = None) -> None:
@@ -37,6 +38,11 @@ def enqueue_check(session: Session, pool: UUID | None = None, trace: str | None 
 def enqueue_watch(session: Session, pool: UUID, trace: str | None = None) -> int:
     """Have what a pool works on by itself be watched; return the job's id. One that waits already serves as well."""
     return _once(session, WATCH, f"{WATCH} {pool}", pool, trace)
+
+
+def enqueue_follow(session: Session, department: UUID, trace: str | None = None) -> None:
+    """Ask a worker to let the quota of a department's projects, and of those below it, follow its limits."""
+    wire.run(session, _DEFER_FOLLOW, {"task": FOLLOW, "department": str(department), "trace": trace})
 
 
 def _once(session: Session, task: str, lock: str, pool: UUID | None, trace: str | None) -> int:
@@ -72,6 +78,17 @@ _DEFER_FOR_POOL = """
             jsonb_build_object('pool_id', %(pool)s::text, 'trace', %(trace)s::text),
             NULL)::procrastinate_job_to_defer_v1
     ]))
+"""
+
+_DEFER_FOLLOW = """
+    SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[
+        ROW(%(task)s::text, %(task)s, 0, %(task)s::text || %(department)s, NULL,
+            jsonb_build_object('department_id', %(department)s::text, 'trace', %(trace)s::text),
+            NULL)::procrastinate_job_to_defer_v1
+    ])) WHERE EXISTS (
+        SELECT 1 FROM projects p JOIN departments d ON d.id = p.department_id
+        WHERE d.lineage @> ARRAY[%(department)s::uuid]
+    )
 """
 
 _WAITING_FOR_POOL = text("""

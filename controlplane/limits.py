@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from controlplane import lookups
+from controlplane import jobs, lookups
 from quotas.limits import set_limit
 from quotas.tables import accounts
 
@@ -24,6 +24,7 @@ def set_limits(session: Session, department: UUID, limits: Mapping[str, int | No
     lock_tree(session)
     below = sorted(lookups.subtree_of(session, department) - {department})
     set_limit(session, department, "department", limits, below)
+    jobs.enqueue_follow(session, department)
 
 
 def raise_limits(session: Session, department: UUID, by: Mapping[str, int]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from procrastinate.manager import JobManager
 from controlplane import bootstrap, jobs, rounds
 from controlplane.bootstrap import Installation
 from controlplane.db import CENTRE_ROLE, CONNECT_SECONDS, Sessions, is_away, transaction
-from controlplane.reconcile import watching
+from controlplane.reconcile import tenancy, watching
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.gate import Limits
 from controlplane.reconcile.resource import park, put_off, reconcile
@@ -84,6 +84,11 @@ def make_app(installation: Installation, drivers: Drivers) -> App:
                 return
             await asyncio.sleep(watching.EVERY_SECONDS)
         await asyncio.to_thread(_watch_on, sessions, pool, trace)
+
+    @app.task(name=jobs.FOLLOW, queue=jobs.RECONCILE, retry=BackOff())
+    def follow(department_id: str, trace: str | None = None) -> int:
+        with structlog.contextvars.bound_contextvars(trace=trace):
+            return tenancy.follow(sessions, drivers, UUID(department_id))
 
     @app.periodic(cron=f"*/{settings.sweep_minutes} * * * *")
     @app.task(name=jobs.SWEEP, queue=jobs.SWEEP, lock=jobs.SWEEP, queueing_lock=jobs.SWEEP)

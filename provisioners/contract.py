@@ -171,6 +171,31 @@ class ConsoleDriver(Protocol):
         """Open the console of a machine that runs. Raises Missing, Unreachable; Rejected also where it is in use."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A department in a pool: the id that it has there, and its limits by resource class, None for unlimited."""
+
+    id: str
+    limits: dict[str, int | None]
+
+
+@runtime_checkable
+class TenantDriver(Protocol):
+    """What a machine driver may offer besides: it keeps departments apart itself, and each to limits of its own."""
+
+    def limited(self) -> tuple[str, ...]:
+        """Return the resource classes that this pool can limit."""
+
+    def tenants(self, departments: Collection[str]) -> dict[str, Tenant]:
+        """Return those of the departments, by code, that exist in the pool, with their limits as they are."""
+
+    def set_tenant(self, department: str, limits: dict[str, int | None]) -> Tenant:
+        """Let a department exist in the pool with just these limits, and return it."""
+
+    def remove_tenant(self, department: str) -> None:
+        """Remove a department and what was made for it. Raises Missing; Rejected where it holds anything still."""
+
+
 _MACHINE_SPEC = TypeAdapter(MachineSpec)
 
 

@@ -12,13 +12,35 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
-from uuid import UUID
+from uuid import NAMESPACE_DNS, UUID, uuid5
 
-from provisioners.contract import ConsoleKind, ConsoleLine, Machine, MachineSpec, Missing, Power, Rejected, Underway
+from provisioners.contract import (
+    ConsoleKind,
+    ConsoleLine,
+    Machine,
+    MachineSpec,
+    Missing,
+    Power,
+    Rejected,
+    Tenant,
+    Underway,
+)
 from provisioners.simulated_console import simulated_line
 
 Step = Literal[
-    "observe", "create", "start", "stop", "reboot", "resize", "rebuild", "adopt", "delete", "discover", "inspect"
+    "observe",
+    "create",
+    "start",
+    "stop",
+    "reboot",
+    "resize",
+    "rebuild",
+    "adopt",
+    "delete",
+    "discover",
+    "inspect",
+    "set_tenant",
+    "remove_tenant",
 ]
 Moment = Literal["before", "half_way", "after"]
 
@@ -27,6 +49,7 @@ Moment = Literal["before", "half_way", "after"]
 class _Node:
     machines: dict[UUID, Machine] = field(default_factory=dict)
     leaving: set[UUID] = field(default_factory=set)
+    tenants: dict[str, dict[str, int | None]] = field(default_factory=dict)
     by_itself: bool = False
     lock: RLock = field(default_factory=RLock)
 
@@ -197,14 +220,38 @@ class FakeDriver:
                 raise Underway(f"{after.name} is being worked on")
 
 
-def connect(connection: Mapping[str, Any], state_dir: Path) -> FakeDriver:
-    """Return a driver of the node `connection["node"]` (`default` where it names none) among those of `state_dir`.
+class FakeCloud(FakeDriver):
+    """A node that works as clouds do: it takes orders and is busy with them until it is told to `settle`, and it keeps
+    departments to limits."""
 
-    With `by_itself` the node works as clouds do: it takes orders and is busy with them until it is told to `settle`.
-    """
+    def limited(self) -> tuple[str, ...]:
+        return ("vm", "vcpu", "memory_mib")
+
+    def tenants(self, departments: Collection[str]) -> dict[str, Tenant]:
+        with self._call("observe", None):
+            known = self._node.tenants
+            return {code: self._tenant(code) for code in departments if code in known}
+
+    def set_tenant(self, department: str, limits: dict[str, int | None]) -> Tenant:
+        with self._call("set_tenant", None):
+            self._node.tenants[department] = dict(limits)
+            return self._tenant(department)
+
+    def remove_tenant(self, department: str) -> None:
+        with self._call("remove_tenant", None):
+            if self._node.tenants.pop(department, None) is None:
+                raise Missing(f"no department {department}")
+
+    def _tenant(self, department: str) -> Tenant:
+        return Tenant(str(uuid5(NAMESPACE_DNS, department)), dict(self._node.tenants[department]))
+
+
+def connect(connection: Mapping[str, Any], state_dir: Path) -> FakeDriver:
+    """Return a driver of the node `connection["node"]` (`default` where it names none) among those of `state_dir`; with
+    `connection["cloud"]`, of one that works as clouds do."""
     node = _NODES[str(state_dir), str(connection.get("node", "default"))]
-    node.by_itself = bool(connection.get("by_itself", False))
-    return FakeDriver(node)
+    node.by_itself = bool(connection.get("cloud", False))
+    return FakeCloud(node) if node.by_itself else FakeDriver(node)
 
 
 def _remains(machine: UUID, name: str) -> Machine:

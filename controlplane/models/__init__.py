@@ -6,6 +6,7 @@ from controlplane.models.consoles import ConsoleTicket
 from controlplane.models.drifts import Drift, DriftKind, DriftOutcome, PoolCheck
 from controlplane.models.identity import ApiToken, IdempotencyKey, SignIn, SignInTry, User
 from controlplane.models.pools import Claim, Pool, PoolCapacity, Subnet
+from controlplane.models.projects import Project
 from controlplane.models.records import AuditEvent
 from controlplane.models.requests import (
     CentreOption,
@@ -37,6 +38,7 @@ __all__ = [
     "Pool",
     "PoolCapacity",
     "PoolCheck",
+    "Project",
     "Request",
     "RequestAttachment",
     "RequestComment",

@@ -11,7 +11,7 @@ from controlplane.db import Base, new_id
 from controlplane.models.pools import Pool
 from controlplane.models.resources import Resource
 
-DriftKind = Literal["missing", "unknown", "different"]
+DriftKind = Literal["missing", "unknown", "different", "quota"]
 DriftOutcome = Literal["repaired", "accepted", "adopted", "removed", "vanished"]
 
 _OPEN = text("closed_at IS NULL")
@@ -20,15 +20,16 @@ _OPEN = text("closed_at IS NULL")
 class Drift(Base):
     """One finding, from when it was first seen until it is no more.
 
-    `external_id` is the machine's own id in the pool. `resource_id` is its record: None for a machine that Steppe never
-    made; of an `unknown` one, the record that says it is deleted, or that it lives in another pool. `generation` is the
-    record's at which it was last seen. `differences` holds wanted and observed by field; of an unknown machine, what is
-    known of it. `decision` is `repair` once that was ordered, by the pool's policy or a person.
+    `external_id` is the machine's own id in the pool; of a `quota` it is the project's, and `name` is the code of its
+    department. `resource_id` is its record: None for a machine that Steppe never made; of an `unknown` one, the record
+    that says it is deleted, or that it lives in another pool. `generation` is the record's at which it was last seen.
+    `differences` holds wanted and observed by field; of an unknown machine, what is known of it. `decision` is `repair`
+    once that was ordered, by the pool's policy or a person.
     """
 
     __tablename__ = "drifts"
     __table_args__ = (
-        CheckConstraint("kind IN ('missing', 'unknown', 'different')", name="kind_known"),
+        CheckConstraint("kind IN ('missing', 'unknown', 'different', 'quota')", name="kind_known"),
         CheckConstraint("decision IN ('repair', 'accept', 'adopt')", name="decision_known"),
         CheckConstraint(
             "outcome IN ('repaired', 'accepted', 'adopted', 'removed', 'vanished')"

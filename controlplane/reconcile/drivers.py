@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from controlplane.reconcile.gate import Gate, GatedDriver, Limits
+from controlplane.reconcile.gate import Limits, gated
 from provisioners.contract import MachineDriver
 
 Connect = Callable[[str, dict[str, Any]], MachineDriver]
@@ -37,7 +37,7 @@ class Drivers:
             return opened
 
     def _gated(self, driver: MachineDriver) -> MachineDriver:
-        return GatedDriver(driver, Gate(self._limits)) if self._limits else driver
+        return gated(driver, self._limits) if self._limits else driver
 
     def close(self) -> None:
         """Close every driver."""

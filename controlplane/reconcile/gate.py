@@ -13,7 +13,7 @@ from threading import Condition, Thread
 from typing import TypeVar
 from uuid import UUID
 
-from provisioners.contract import Machine, MachineDriver, MachineSpec, Unreachable
+from provisioners.contract import Machine, MachineDriver, MachineSpec, Tenant, TenantDriver, Unreachable
 
 T = TypeVar("T")
 
@@ -82,6 +82,11 @@ class Gate:
             self._changed.notify()
 
 
+def gated(driver: MachineDriver, limits: Limits) -> "GatedDriver":
+    """Return a driver behind a gate of its own, offering what the driver offers."""
+    return (GatedTenants if isinstance(driver, TenantDriver) else GatedDriver)(driver, Gate(limits))
+
+
 class GatedDriver:
     """A driver behind its pool's gate."""
 
@@ -128,3 +133,23 @@ class GatedDriver:
             self._gate.call(self._driver.close, _CLOSE_SECONDS)
         except Unreachable:
             return
+
+
+class GatedTenants(GatedDriver):
+    """A driver that knows tenants, behind its pool's gate."""
+
+    def limited(self) -> tuple[str, ...]:
+        return self._tenants().limited()
+
+    def tenants(self, departments: Collection[str]) -> dict[str, Tenant]:
+        return self._gate.call(lambda: self._tenants().tenants(departments))
+
+    def set_tenant(self, department: str, limits: dict[str, int | None]) -> Tenant:
+        return self._gate.call(lambda: self._tenants().set_tenant(department, limits))
+
+    def remove_tenant(self, department: str) -> None:
+        self._gate.call(lambda: self._tenants().remove_tenant(department))
+
+    def _tenants(self) -> TenantDriver:
+        assert isinstance(self._driver, TenantDriver)  # noqa: S101 - `gated` saw to it
+        return self._driver

@@ -31,10 +31,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a check came to: how many looks it asked for, and the findings that are new."""
+    """What a check came to: how many looks it asked for, and the findings that are new; `quotas` counts those that are
+    about projects."""
 
     looks: int = 0
     opened: tuple[Drift, ...] = ()
+    quotas: int = 0
 
 
 def recorded(session: Session, pool: UUID) -> list[Recorded]:
@@ -250,7 +252,12 @@ def _endings(
     """Return the open findings of a pool that are no more, each with how it ended."""
     others = session.scalars(
         select(Drift)
-        .where(Drift.pool_id == pool, Drift.closed_at.is_(None), Drift.id.not_in([d.id for d in lasting]))
+        .where(
+            Drift.pool_id == pool,
+            Drift.kind != "quota",
+            Drift.closed_at.is_(None),
+            Drift.id.not_in([d.id for d in lasting]),
+        )
         .options(joinedload(Drift.resource), joinedload(Drift.pool))
         .order_by(Drift.id)
         .with_for_update(of=Drift)

@@ -18,6 +18,7 @@ from controlplane.actor import Actor, system
 from controlplane.db import Sessions, transaction
 from controlplane.lifecycle import Event, State
 from controlplane.models import Department, Drift, DriftOutcome, Pool, Resource
+from controlplane.reconcile import tenancy
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.plan import Step, plan
 from controlplane.reconcile.steps import apply
@@ -57,7 +58,7 @@ def reconcile(sessions: Sessions, drivers: Drivers, resource: UUID, trace: str |
         return "nothing"
     actor = system("worker", trace)
     try:
-        steps, left = _make_so(drivers, wanted)
+        steps, left = _make_so(sessions, drivers, wanted)
     except Rejected as error:
         log.warning("rejected", resource=str(resource), code=error.code, detail=error.detail)
         with transaction(sessions) as session:
@@ -136,12 +137,14 @@ def _ghosts(resource: UUID) -> Select[Drift]:
     )
 
 
-def _make_so(drivers: Drivers, wanted: Wanted) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+def _make_so(sessions: Sessions, drivers: Drivers, wanted: Wanted) -> tuple[tuple[Step, ...], tuple[str, ...]]:
     driver = drivers.of(wanted.pool, wanted.driver, wanted.connection)
     observed = driver.observe([wanted.id]).get(wanted.id)
     if observed and observed.busy:
         raise Underway(f"{observed.name} is being worked on")
     steps = plan(wanted.spec, observed)
+    if wanted.spec and "create" in steps:
+        tenancy.ensure(sessions, driver, wanted.pool, wanted.spec.department)
     return steps, apply(driver, wanted.id, wanted.spec, steps)
 
 

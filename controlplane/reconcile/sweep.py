@@ -16,7 +16,7 @@ from controlplane import jobs, lifecycle
 from controlplane.actor import Actor, system
 from controlplane.db import Sessions, transaction
 from controlplane.models import Pool
-from controlplane.reconcile import recording
+from controlplane.reconcile import recording, tenancy
 from controlplane.reconcile.compare import Comparison, compare, unknown
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.recording import Checked, Taken
@@ -51,7 +51,7 @@ def sweep(sessions: Sessions, drivers: Drivers, only: UUID | None = None, trace:
     for pool in pools:
         taken, checked = _guarded(check, pool)
         done.append(checked)
-        swept = replace(swept, looks=swept.looks + taken.looks, opened=swept.opened + len(taken.opened))
+        swept = replace(swept, looks=swept.looks + taken.looks, opened=swept.opened + len(taken.opened) + taken.quotas)
         if checked.trouble:
             swept = replace(swept, passed_over=(*swept.passed_over, pool.code))
     with transaction(sessions) as session:
@@ -90,14 +90,15 @@ def _check(check: _Check, pool: Pool) -> tuple[Taken, Checked]:
     driver = check.drivers.of(pool.id, pool.driver, pool.connection)
     comparison = compare(recorded, {machine.id: machine for machine in driver.discover()})
     checked = Checked(pool.id, len(comparison.present))
+    taken = Taken(quotas=tenancy.check(check.sessions, driver, pool, check.actor.trace))
     if not comparison.seen and pool.id not in check.with_findings:
-        return Taken(), checked
+        return taken, checked
     if any(seen.resource is None for seen in comparison.seen):
         with transaction(check.sessions) as session:
             strangers = recording.strangers(session, pool.id, comparison.seen)
         comparison = _looked_at_closely(driver, comparison, strangers)
     with transaction(check.sessions) as session:
-        taken = recording.take(session, check.actor, pool, comparison)
+        taken = replace(recording.take(session, check.actor, pool, comparison), quotas=taken.quotas)
     recording.alarm(pool, taken.opened)
     return taken, checked
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from controlplane import audit, lookups
+from controlplane import audit, jobs, lookups
 from controlplane.actor import Actor
 from controlplane.conflicts import lock_row, refusing_duplicates
 from controlplane.db import new_id
@@ -106,6 +106,7 @@ def delete(session: Session, actor: Actor, ref: str, now: Any = None) -> None:
     department.deleted_at = now or func.now()
     department.version += 1
     audit.record(session, actor, [_said(department, "delete", {})])
+    jobs.enqueue_follow(session, department.id, actor.trace)
     session.flush()
 
 

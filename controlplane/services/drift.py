@@ -54,6 +54,8 @@ def repair(session: Session, actor: Actor, ref: str | UUID, version: int | None 
     """
     drift = _open(session, actor, ref, version)
     resource = drift.resource
+    if drift.kind == "quota":
+        return _repair_quota(session, actor, drift)
     if resource is None:
         raise NotOurs(name=drift.name)
     if drift.kind == "unknown" and (resource.deleted_at is None or resource.pool_id != drift.pool_id):
@@ -61,6 +63,14 @@ def repair(session: Session, actor: Actor, ref: str | UUID, version: int | None 
     findings.decide(actor, drift, "repair")
     audit.record(session, actor, [findings.act(drift, "drift_repair")])
     jobs.enqueue(session, [resource.id], actor.trace)
+    session.flush()
+    return drift
+
+
+def _repair_quota(session: Session, actor: Actor, drift: Drift) -> Drift:
+    findings.decide(actor, drift, "repair")
+    audit.record(session, actor, [findings.act(drift, "drift_repair")])
+    jobs.enqueue_check(session, drift.pool_id, actor.trace)
     session.flush()
     return drift
 

@@ -22,7 +22,7 @@ def cloud(installation: Installation) -> Iterator[Lab]:
     """A lab whose one pool works by itself."""
     with Lab(installation) as made:
         with transaction(made.sessions) as session:
-            pools.update(session, ADMIN, "hv-01", {"connection": {"node": "cloud", "by_itself": True}})
+            pools.update(session, ADMIN, "hv-01", {"connection": {"node": "cloud", "cloud": True}})
         yield made
 
 

@@ -1,0 +1,166 @@
+"""Departments in a pool that knows tenants: projects come with the first machine, and their quota is the ledger's."""
+
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+from sqlalchemy import func, select, text
+
+from controlplane.bootstrap import Installation
+from controlplane.db import transaction
+from controlplane.models import Department, Drift, Project
+from controlplane.reconcile import tenancy
+from controlplane.reconcile.sweep import sweep
+from controlplane.services import departments, drift, pools
+from provisioners.fake_driver import FakeCloud
+from tests.factories import make_department
+from tests.people import ADMIN
+from tests.reconcile.lab import Lab
+
+
+@pytest.fixture
+def cloud(installation: Installation) -> Iterator[Lab]:
+    """A lab whose one pool is a cloud, with a limit for the department that asks."""
+    with Lab(installation) as made:
+        with transaction(made.sessions) as session:
+            pools.update(session, ADMIN, "hv-01", {"connection": {"node": "cloud", "cloud": True}})
+        limit(made, vm=10, vcpu=40)
+        yield made
+
+
+def limit(lab: Lab, **limits: int | None) -> None:
+    with transaction(lab.sessions) as session:
+        departments.set_quota(session, ADMIN, "environment", limits)
+
+
+def over_there(lab: Lab) -> FakeCloud:
+    return cast("FakeCloud", lab.driver())
+
+
+def quota(lab: Lab) -> dict[str, int | None]:
+    return over_there(lab).tenants(["environment"])["environment"].limits
+
+
+def built(lab: Lab) -> None:
+    web = lab.ask()
+    while lab.look(web) == "underway":
+        lab.driver().settle(web)
+
+
+def follow(lab: Lab) -> int:
+    with transaction(lab.sessions) as session:
+        department = session.scalars(select(Department.id).where(Department.code == "environment")).one()
+    return tenancy.follow(lab.sessions, lab.drivers, department)
+
+
+def findings(lab: Lab) -> list[Drift]:
+    with transaction(lab.sessions) as session:
+        return list(session.scalars(select(Drift).where(Drift.kind == "quota").order_by(Drift.first_seen)))
+
+
+def report_only(lab: Lab) -> None:
+    with transaction(lab.sessions) as session:
+        pools.update(session, ADMIN, "hv-01", {"drift_policy": "report"})
+
+
+def changed_behind_our_back(lab: Lab) -> None:
+    over_there(lab).set_tenant("environment", {**quota(lab), "vm": 99})
+
+
+def test_a_department_has_no_project_before_its_first_machine(cloud: Lab) -> None:
+    assert over_there(cloud).tenants(["environment"]) == {}
+
+
+def test_the_first_machine_brings_a_project_with_the_ledgers_limits(cloud: Lab) -> None:
+    built(cloud)
+    assert quota(cloud)["vm"] == 10
+    assert quota(cloud)["vcpu"] == 40
+
+
+def test_the_second_machine_writes_no_quota_again(cloud: Lab) -> None:
+    built(cloud)
+    cloud.driver().calls.clear()
+    other = cloud.ask("web-02")
+    cloud.look(other)
+    assert "set_tenant" not in [step for step, _ in cloud.driver().calls]
+
+
+def test_a_new_limit_asks_for_the_project_to_follow(cloud: Lab) -> None:
+    built(cloud)
+    limit(cloud, vm=20)
+    with transaction(cloud.sessions) as session:
+        waiting = session.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'follow'"))
+    assert waiting == 1
+    assert follow(cloud) == 1
+    assert quota(cloud)["vm"] == 20
+    assert follow(cloud) == 0, "what is as it should be is not written again"
+
+
+def test_a_limit_of_a_department_without_a_project_asks_for_nothing(cloud: Lab) -> None:
+    limit(cloud, vm=20)
+    with transaction(cloud.sessions) as session:
+        assert not session.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'follow'"))
+
+
+def test_a_limit_above_binds_those_below(cloud: Lab) -> None:
+    with transaction(cloud.sessions) as session:
+        make_department(session, "above", limits={"vm": 4})
+        session.execute(
+            text("""
+                UPDATE departments d SET parent_id = a.id, lineage = ARRAY[a.id, d.id]
+                FROM departments a WHERE a.code = 'above' AND d.code = 'environment'
+            """)
+        )
+    built(cloud)
+    assert quota(cloud)["vm"] == 4
+
+
+def test_a_quota_that_was_changed_over_there_is_drift_and_is_set_right(cloud: Lab) -> None:
+    built(cloud)
+    changed_behind_our_back(cloud)
+    assert sweep(cloud.sessions, cloud.drivers).opened == 1
+    [found] = findings(cloud)
+    assert (found.name, found.differences) == ("environment", {"vm": {"wanted": 10, "observed": 99}})
+    assert (found.outcome, quota(cloud)["vm"]) == ("repaired", 10)
+
+
+def test_where_the_pool_only_reports_a_quota_waits_for_somebody(cloud: Lab) -> None:
+    built(cloud)
+    report_only(cloud)
+    changed_behind_our_back(cloud)
+    assert sweep(cloud.sessions, cloud.drivers).opened == 1
+    assert sweep(cloud.sessions, cloud.drivers).opened == 0, "it is one finding"
+    [found] = findings(cloud)
+    assert (found.closed_at, quota(cloud)["vm"]) == (None, 99)
+    with transaction(cloud.sessions) as session:
+        drift.repair(session, ADMIN, found.id)
+    sweep(cloud.sessions, cloud.drivers)
+    assert (findings(cloud)[0].outcome, quota(cloud)["vm"]) == ("repaired", 10)
+
+
+def test_a_quota_that_is_right_again_by_itself_is_no_finding_any_more(cloud: Lab) -> None:
+    built(cloud)
+    report_only(cloud)
+    changed_behind_our_back(cloud)
+    sweep(cloud.sessions, cloud.drivers)
+    over_there(cloud).set_tenant("environment", {**quota(cloud), "vm": 10})
+    sweep(cloud.sessions, cloud.drivers)
+    assert findings(cloud)[0].outcome == "vanished"
+
+
+def test_a_project_that_somebody_removed_is_made_again(cloud: Lab) -> None:
+    built(cloud)
+    over_there(cloud).remove_tenant("environment")
+    sweep(cloud.sessions, cloud.drivers)
+    assert findings(cloud)[0].differences == {"existence": {"wanted": "present", "observed": "absent"}}
+    assert quota(cloud)["vm"] == 10
+
+
+def test_a_closed_department_leaves_no_project(cloud: Lab) -> None:
+    built(cloud)
+    with transaction(cloud.sessions) as session:
+        session.execute(text("UPDATE departments SET deleted_at = now() WHERE code = 'environment'"))
+    assert follow(cloud) == 1
+    assert over_there(cloud).tenants(["environment"]) == {}
+    with transaction(cloud.sessions) as session:
+        assert session.scalar(select(func.count()).select_from(Project)) == 0
