@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from tests.labs import leftovers
+from tests.labs.openstack_daemons import MOST_HOSTS
 from tests.labs.openstack_namespace import run_inside
 from tests.labs.openstack_prepared import CACHE, prepare
 from tests.labs.waiting import until
@@ -28,6 +29,9 @@ def main() -> int:
     command = sys.argv[1:]
     if not command:
         print(__doc__, file=sys.stderr)
+        return 2
+    if not 1 <= HOSTS <= (MOST_HOSTS if COMPUTE == "fake" else 1):
+        print(f"{COMPUTE} hosts: {HOSTS} cannot be had (docs/labs.md)", file=sys.stderr)
         return 2
     folder = Path(tempfile.mkdtemp(prefix="steppe-openstack-", dir="/tmp"))
     # MariaDB, and PostgreSQL of a Steppe beside it, run as users of their own.
