@@ -17,7 +17,7 @@ LOCK_ARGS ?=
 BABEL := $(BIN)/python -m babel.messages.frontend --quiet
 CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
 
-.PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep bench-tenants bench-window lab-libvirt
+.PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep bench-tenants bench-window lab-libvirt lab-openstack
 .PHONY: check-access check-brute-force check-requests fuzz
 .PHONY: lint translations lock clean
 
@@ -76,6 +76,9 @@ $(PLACEMENT)/.installed: bench/allocate/placement.lock | $(BIN)/python
 lab-libvirt: setup ## Real guests on two real libvirt and QEMU hypervisors (needs root; docs/labs.md)
 	tests/labs/install.sh
 	@$(BIN)/python -m tests.labs.libvirt_lab
+
+lab-openstack: setup ## Real OpenStack services from Debian's packages (needs root; STEPPE_LAB_COMPUTE=libvirt for real guests; docs/labs.md)
+	@$(BIN)/python -m tests.labs.openstack $(BIN)/python -m tests.labs.openstack_lab
 
 lint: setup ## Style, types and import contracts
 	$(BIN)/ruff check .

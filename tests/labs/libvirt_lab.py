@@ -13,8 +13,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.labs import leftovers, probing
 from tests.labs import libvirt_stories as stories
-from tests.labs import probing
 from tests.labs.centre import set_up
 from tests.labs.guests import Key
 from tests.labs.hypervisors import Site
@@ -43,7 +43,7 @@ def main() -> int:
         report.failed += 1
         print(f"FAILED  the lab itself: {type(error).__name__}: {error}", flush=True)
     with report.check("nothing that the lab started is left"):
-        until("every process of the lab has ended", lambda: not _processes(folder), 15)
+        until("every process of the lab has ended", lambda: not leftovers.processes(folder), 15)
     if report.failed:
         print(f"what it left behind to look at: {folder}")
     else:
@@ -68,20 +68,6 @@ def _start(stack: ExitStack, report: Report, folder: Path) -> Lab:
     report.figure("Steppe up after", f"{time.monotonic() - began:.1f} s")
     set_up(steppe, site.hypervisors, image, kind)
     return Lab(report, site, steppe, Key(folder), folder)
-
-
-def _processes(folder: Path) -> list[str]:
-    """Return the command lines that still name the lab's folder."""
-    found = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and int(process.name) != os.getpid():
-            try:
-                line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if str(folder) in line:
-                found.append(f"{process.name} {line[:200]}")
-    return found
 
 
 if __name__ == "__main__":

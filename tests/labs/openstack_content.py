@@ -8,8 +8,13 @@ from tests.labs.openstack_catalogue import FIRST_ADMIN, connect
 
 IMAGES = ("debian-12", "kylin-v10")
 SHARED_NETWORK, EXTERNAL_NETWORK = "gov", "ext"
+# Neutron chooses for its own DHCP server alone, far from where Steppe begins to give addresses out.
+_OF_NEUTRON = [{"start": "10.20.0.250", "end": "10.20.0.254"}]
 _SUBNETS = (
-    {"name": "gov-v4", "ip_version": 4, "cidr": "10.20.0.0/24", "gateway_ip": "10.20.0.1"},
+    {
+        **{"name": "gov-v4", "ip_version": 4, "cidr": "10.20.0.0/24", "gateway_ip": "10.20.0.1"},
+        "allocation_pools": _OF_NEUTRON,
+    },
     {"name": "gov-v6", "ip_version": 6, "cidr": "fd20::/64", "gateway_ip": "fd20::1", "is_dhcp_enabled": False},
 )
 _OUTSIDE = {"name": "ext-v4", "ip_version": 4, "cidr": "172.31.99.0/24", "gateway_ip": "172.31.99.1"}

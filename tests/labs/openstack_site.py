@@ -41,17 +41,18 @@ class Site(Processes):
         self._hosts = hosts
         self._keep_at = keep_at
         self._since = datetime.now(UTC)
-        self.seconds: dict[str, float] = {}
+        self._told = folder / "seconds.json"
+        self.seconds: dict[str, float] = json.loads(self._told.read_text()) if self._told.exists() else {}
 
     def __enter__(self) -> "Site":
         try:
-            with self._phase("all of it"):
+            with self._phase("nothing → ready for servers"):
                 self._come_up()
         except BaseException:
             self.__exit__()
             raise
         finally:
-            (self._folder / "seconds.json").write_text(json.dumps(self.seconds))
+            self._told.write_text(json.dumps(self.seconds))
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -74,7 +75,7 @@ class Site(Processes):
             chains = [identity, pool.submit(self._network, identity), pool.submit(self._compute, identity)]
             for chain in chains:
                 chain.result()
-        with self._phase("all else being there, hosts and agents ready"):
+        with self._phase("all else being there, hosts and agents are ready"):
             until("all hosts and agents are ready", self._ready, READY_SECONDS, every=0.5)
 
     def _fill_databases(self, keep_at: Path) -> None:
