@@ -7,7 +7,9 @@ there carries the machine's id and shows up as incomplete.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -15,11 +17,13 @@ from pydantic import ValidationError
 
 from provisioners import openstack_ports as ports
 from provisioners import openstack_servers as servers
-from provisioners.contract import Machine, MachineSpec, Missing, Power, Rejected, Underway, Unreachable
+from provisioners import openstack_tenants as tenants
+from provisioners.contract import Machine, MachineSpec, Missing, Power, Rejected, Tenant, Underway, Unreachable
 from provisioners.openstack_catalogue import Catalogue
 from provisioners.openstack_link import Conflict, Document, Link, Settings
 from provisioners.openstack_servers import Server
 
+_LOCKS = 64
 _AT_ONCE = 40
 """Servers asked for in one call by their tags, which must fit into an address line."""
 
@@ -31,6 +35,7 @@ class OpenStackDriver:
         self._settings = settings
         self.link = Link(settings)
         self._catalogue = Catalogue(self.link, settings)
+        self._locks = tuple(Lock() for _ in range(_LOCKS))
 
     def observe(self, ids: Collection[UUID]) -> dict[UUID, Machine]:
         found = {servers.id_of(server): servers.machine_of(server) for server in self._servers(ids)}
@@ -39,17 +44,28 @@ class OpenStackDriver:
         return found | {m: servers.remains_of(m, "") for m in map(ports.machine_of, remains) if m in missing}
 
     def discover(self) -> list[Machine]:
-        found = {servers.id_of(server): servers.machine_of(server) for server in self._every()}
+        owners = {project: name for name, project in tenants.of_domain(self.link, self._catalogue).items()}
+        found = {}
+        for server in self._every():
+            machine = servers.machine_of(server)
+            # Whose a machine is that nobody labelled, its project tells.
+            guess = machine.department or owners.get(server["tenant_id"])
+            found[machine.id] = replace(machine, department=guess)
         for port in ports.every(self.link):
-            machine = ports.machine_of(port)
-            if machine and machine not in found:
-                found[machine] = servers.remains_of(machine, "")
+            owner = ports.machine_of(port)
+            if owner and owner not in found:
+                found[owner] = servers.remains_of(owner, "")
         return list(found.values())
 
     def inspect(self, machine: UUID) -> Machine | None:
         return self.observe([machine]).get(machine)
 
     def create(self, spec: MachineSpec) -> None:
+        # Nova would make two of one that is asked for twice at once.
+        with self._locks[spec.id.int % _LOCKS]:
+            self._create(spec)
+
+    def _create(self, spec: MachineSpec) -> None:
         server = self._find(spec.id)
         if server is None:
             _must_not_be_adopted(spec)
@@ -127,6 +143,18 @@ class OpenStackDriver:
         ports.delete(self.link, left)
         return ()
 
+    def limited(self) -> tuple[str, ...]:
+        return tuple(tenants.NOVAS)
+
+    def tenants(self, departments: Collection[str]) -> dict[str, Tenant]:
+        return tenants.found(self.link, self._catalogue, departments)
+
+    def set_tenant(self, department: str, limits: dict[str, int | None]) -> Tenant:
+        return tenants.written(self.link, self._catalogue, department, limits)
+
+    def remove_tenant(self, department: str) -> None:
+        tenants.remove(self.link, self._catalogue, department)
+
     def close(self) -> None:
         self.link.close()
 
@@ -154,9 +182,9 @@ class OpenStackDriver:
                 yield server
 
     def _find(self, machine: UUID) -> Server | None:
-        """Return a machine's server. Of two, the older is it: whoever asked for the younger had died before he could
-        know of the older."""
-        found = sorted(self._servers([machine]), key=lambda server: (str(server["created"]), str(server["id"])))
+        """Return a machine's server. Of two, the older is it, unless it failed: two workers have asked at once, and a
+        port can be but one's."""
+        found = sorted(self._servers([machine]), key=lambda s: (s["status"] == "ERROR", s["created"], s["id"]))
         for extra in found[1:]:
             self.link.tell("compute", "DELETE", f"/servers/{extra['id']}")
         return found[0] if found else None
@@ -173,8 +201,15 @@ class OpenStackDriver:
         if servers.is_busy(server):
             raise Underway(f"Nova says {server['status']}, {server.get('OS-EXT-STS:task_state')}")
         if server["status"] == "VERIFY_RESIZE":
-            self._order(server, "confirmResize")
+            self._confirm(server)
         return server
+
+    def _confirm(self, server: Server) -> NoReturn:
+        try:
+            self._order(server, "confirmResize")
+        except Rejected as refusal:
+            # What was confirmed already still says for a while that it waits for it.
+            raise Unreachable(f"Nova: {refusal.detail}") from refusal
 
     def _make(self, spec: MachineSpec) -> NoReturn:
         project = self._catalogue.project(spec.department)

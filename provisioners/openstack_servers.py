@@ -173,6 +173,7 @@ _FAULTS: Mapping[str, str] = {
     "Exceeded maximum number of retries": "openstack.no_valid_host",
     "quota": "openstack.over_quota",
     "Quota": "openstack.over_quota",
+    "Failed to allocate the network": "openstack.network_failed",
     "Image ": "openstack.no_image",
 }
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from typing import TypeVar
 from uuid import UUID
 
-from provisioners.contract import Machine, MachineDriver, MachineSpec, Underway
+from provisioners.contract import Machine, MachineDriver, MachineSpec, Underway, Unreachable
 
 T = TypeVar("T")
 
@@ -61,6 +61,10 @@ class Settled:
                 return order()
             except Underway:
                 self._rest(machine, deadline)
+            except Unreachable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     def _rest(self, machine: UUID, deadline: float) -> None:
         while (found := self.inside.observe([machine]).get(machine)) and found.busy:
