@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import structlog
@@ -36,16 +35,16 @@ class Installation:
     def drivers(self, limits: Limits | None = None) -> Drivers:
         """Return a fresh set of drivers, each behind a gate where there are limits; only workers and the console
         proxy need one."""
-        return Drivers(partial(_connect, self.settings), limits)
+        return Drivers(self.connect, limits)
 
-
-def _connect(settings: Settings, driver: str, connection: dict[str, Any]) -> MachineDriver:
-    if pool_secrets.SECRET & connection.keys():
-        try:
-            connection = pool_secrets.opened(keys(settings), connection)
-        except pool_secrets.CannotOpen as error:
-            raise Unreachable(f"the pool's secret: {error}") from error
-    return registry.connect(driver, connection, settings.state_dir / "nodes")
+    def connect(self, driver: str, connection: dict[str, Any]) -> MachineDriver:
+        """Return the driver of a pool, its secrets opened. Raises Rejected, Unreachable."""
+        if pool_secrets.SECRET & connection.keys():
+            try:
+                connection = pool_secrets.opened(keys(self.settings), connection)
+            except pool_secrets.CannotOpen as error:
+                raise Unreachable(f"the pool's secret: {error}") from error
+        return registry.connect(driver, connection, self.settings.state_dir / "nodes")
 
 
 @contextmanager

@@ -42,15 +42,18 @@ class Answer:
 
 
 class Steppe:
-    """A running installation with one administrator."""
+    """A running installation with one administrator. `settings` come before those that are best for being killed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.state = folder / "s"
         listen = f"127.0.0.1:{free_port()}"
         self.url = f"http://{listen}"
         self.traps = Traps(folder / "traps")
         self.env = environment(
-            self.state, STEPPE_LISTEN=listen, STEPPE_LOG_FORMAT="json", **_SETTINGS, **{SOCKET: str(folder / "traps")}
+            self.state,
+            STEPPE_LISTEN=listen,
+            STEPPE_LOG_FORMAT="json",
+            **{SOCKET: str(folder / "traps"), **_SETTINGS, **settings},
         )
         self.log = folder / "up.log"
         with self.log.open("wb") as output:

@@ -1,0 +1,30 @@
+"""Calls to a cloud, of which those that change anything stand still before they are sent and once they are answered."""
+
+from provisioners import openstack_driver
+from provisioners.openstack_link import Document, Link, Service
+from tests.chaos.traps import Point, reach
+
+
+class TrappedLink(Link):
+    """The way to a region, with a trap at both ends of each call."""
+
+    def tell(
+        self, service: Service, method: str, path: str, body: Document | None = None, project: str | None = None
+    ) -> Document | None:
+        what = f"{service} {method} {path.split('/')[1]}{_action(path, body)}"
+        reach(Point(what, "before", ""))
+        answer = super().tell(service, method, path, body, project)
+        reach(Point(what, "after", ""))
+        return answer
+
+
+def trap() -> None:
+    """Let every driver that is opened from now on use trapped calls."""
+    openstack_driver.Link = TrappedLink  # type: ignore[misc]
+
+
+def _action(path: str, body: Document | None) -> str:
+    """Return what is done to a server, where the address does not say it."""
+    if path.endswith("/action") and body:
+        return f" {next(iter(body))}"
+    return " metadata" if path.endswith("/metadata") else ""
