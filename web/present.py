@@ -97,6 +97,7 @@ def vm(v: Record, *, with_pool: bool) -> dict[str, Any]:
         "request": str(v.request_id),
         "lease": lease(v),
         "fault": {"code": v.fault_code, "detail": v.fault_detail} if v.fault_code else None,
+        "underway_since": stamp(v.underway_since),
         "waiting": {"reason": v.waiting_reason, "next_try_at": stamp(v.next_try_at)} if v.waiting_reason else None,
         **({"pool": v.pool.code} if with_pool else {}),
     }

@@ -116,7 +116,7 @@ class DriftQuery(Strict):
     cursor: str | None = None
     sort: str | None = None
     pool: str | None = None
-    kind: Literal["missing", "unknown", "different"] | None = None
+    kind: Literal["missing", "unknown", "different", "quota"] | None = None
     open: Literal["true", "false"] | None = Field(None, description="only what is not over, or only what is")
 
 

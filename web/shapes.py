@@ -79,6 +79,7 @@ class Vm(Answer):
     observed_generation: int | None = Field(description="the one that was last found made")
     request: UUID
     lease: Lease
+    underway_since: AwareDatetime | None = Field(description="since when its pool works on it by itself")
     fault: Fault | None
     waiting: Waiting | None = Field(
         None, description="set while its pool does not answer; Steppe tries again by itself"
@@ -213,7 +214,7 @@ class Drift(Answer):
 
     id: UUID
     version: int
-    kind: Literal["missing", "unknown", "different"]
+    kind: Literal["missing", "unknown", "different", "quota"]
     name: str
     machine: UUID = Field(description="its own id in the pool")
     pool: str

@@ -179,6 +179,7 @@ def drift_word(name: str) -> str:
         "missing": _("Missing"),
         "unknown": _("Unknown"),
         "different": _("Different"),
+        "quota": _("Quota"),
         "repaired": _("Repaired"),
         "accepted": _("Recorded as found"),
         "adopted": _("Adopted"),
@@ -201,13 +202,15 @@ def drift_field(field: str) -> str:
         "adopted": _("Adopted"),
         "department": _("Department"),
         "system": _("Business system"),
+        "vm": _("VMs"),
     }
     return str(words.get(field, field))
 
 
 def drift_value(value: Any) -> str:
-    """Return a value of such a field; a number stays one."""
+    """Return a value of such a field; a number stays one, and none is a quota without a limit."""
     words = {
+        "None": _("No limit"),
         "on": _("on"),
         "off": _("off"),
         "present": _("there"),

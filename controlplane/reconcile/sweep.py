@@ -17,7 +17,7 @@ from controlplane.actor import Actor, system
 from controlplane.db import Sessions, transaction
 from controlplane.models import Pool
 from controlplane.reconcile import recording, tenancy
-from controlplane.reconcile.compare import Comparison, compare, unknown
+from controlplane.reconcile.compare import Comparison, Seen, compare, unknown
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.recording import Checked, Taken
 from provisioners.contract import Machine, MachineDriver, Rejected, Unreachable
@@ -93,14 +93,19 @@ def _check(check: _Check, pool: Pool) -> tuple[Taken, Checked]:
     taken = Taken(quotas=tenancy.check(check.sessions, driver, pool, check.actor.trace))
     if not comparison.seen and pool.id not in check.with_findings:
         return taken, checked
-    if any(seen.resource is None for seen in comparison.seen):
+    if any(_needs_a_closer_look(seen) for seen in comparison.seen):
         with transaction(check.sessions) as session:
-            strangers = recording.strangers(session, pool.id, comparison.seen)
+            strangers = recording.strangers(session, pool.id, filter(_needs_a_closer_look, comparison.seen))
         comparison = _looked_at_closely(driver, comparison, strangers)
     with transaction(check.sessions) as session:
         taken = replace(recording.take(session, check.actor, pool, comparison), quotas=taken.quotas)
     recording.alarm(pool, taken.opened)
     return taken, checked
+
+
+def _needs_a_closer_look(seen: Seen) -> bool:
+    """Tell whether it is a stranger whose disk the driver could not tell with all the others."""
+    return seen.resource is None and not seen.differences["disk_gib"]["observed"]
 
 
 def _looked_at_closely(driver: MachineDriver, comparison: Comparison, strangers: set[UUID]) -> Comparison:

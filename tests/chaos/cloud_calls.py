@@ -1,12 +1,26 @@
-"""Calls to a cloud, of which those that change anything stand still before they are sent and once they are answered."""
+"""Calls to a cloud, of which those that change anything stand still before they are sent and once they are answered.
+
+Where CLOUD_CALLS names a file, each call leaves a line in it.
+"""
+
+import os
+from typing import Any
 
 from provisioners import openstack_driver
 from provisioners.openstack_link import Document, Link, Service
 from tests.chaos.traps import Point, reach
 
+COUNTS = "CLOUD_CALLS"
+
 
 class TrappedLink(Link):
     """The way to a region, with a trap at both ends of each call."""
+
+    def _call(self, service: Service, method: str, path: str, project: str | None, **how: Any) -> Document | None:
+        if COUNTS in os.environ:
+            with open(os.environ[COUNTS], "a") as file:  # noqa: PTH123
+                file.write(f"{service} {method} {path.split('/')[1]}\n")
+        return super()._call(service, method, path, project, **how)
 
     def tell(
         self, service: Service, method: str, path: str, body: Document | None = None, project: str | None = None

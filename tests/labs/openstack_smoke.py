@@ -65,7 +65,7 @@ def a_servers_life(lab: Lab) -> None:
         _nothing_is_left(cloud, project)
 
 
-def a_part_is_away(lab: Lab) -> None:
+def a_daemon_is_stopped(lab: Lab) -> None:
     """Nova's API is stopped and started, by whoever runs beside the cloud."""
     with lab.report.check("a stopped nova-api answers nobody, while the others do; started, it answers again"):
         cloud = _connect(lab)

@@ -2,8 +2,21 @@
 
 from collections.abc import Callable
 
+from tests.labs import openstack_adoption as adoption
+from tests.labs import openstack_kills as kills
+from tests.labs import openstack_quota as quota
+from tests.labs import openstack_race as race
 from tests.labs import openstack_smoke as smoke
 from tests.labs import openstack_vms as vms
 from tests.labs.openstack_story import Lab
 
-IN_ORDER: tuple[Callable[[Lab], None], ...] = (smoke.a_servers_life, smoke.a_part_is_away, vms.a_department_asks)
+IN_ORDER: tuple[Callable[[Lab], None], ...] = (
+    smoke.a_servers_life,
+    smoke.a_daemon_is_stopped,
+    vms.a_department_asks,
+    quota.a_quota_follows,
+    race.fifty_at_once,
+    adoption.what_others_made_is_taken_over,
+    kills.a_worker_is_killed,
+    kills.a_part_is_away,
+)

@@ -83,7 +83,7 @@ def _version() -> int | None:
 
 
 def _table() -> Table:
-    kinds = [(kind, drift_word(kind)) for kind in ("missing", "unknown", "different")]
+    kinds = [(kind, drift_word(kind)) for kind in ("missing", "unknown", "different", "quota")]
     return Table(
         id="drifts",
         label=_("Drift"),
