@@ -9,6 +9,7 @@ to do. Whatever else an order does, it writes down the spec's generation, name, 
 import socket
 from collections.abc import Collection
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal, Protocol, runtime_checkable
 from uuid import UUID
 
@@ -194,6 +195,23 @@ class TenantDriver(Protocol):
 
     def remove_tenant(self, department: str) -> None:
         """Remove a department and what was made for it. Raises Missing; Rejected where it holds anything still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a pool has of a resource class in all, what of it is kept back, and how many times the rest is given out."""
+
+    total: int
+    reserved: int = 0
+    ratio: Decimal = Decimal(1)
+
+
+@runtime_checkable
+class RoomDriver(Protocol):
+    """What a machine driver may offer besides: it knows how much there is."""
+
+    def room(self) -> dict[str, Room]:
+        """Return what the pool has, by resource class."""
 
 
 _MACHINE_SPEC = TypeAdapter(MachineSpec)

@@ -22,6 +22,7 @@ from provisioners.contract import (
     Missing,
     Power,
     Rejected,
+    Room,
     Tenant,
     Underway,
 )
@@ -50,6 +51,7 @@ class _Node:
     machines: dict[UUID, Machine] = field(default_factory=dict)
     leaving: set[UUID] = field(default_factory=set)
     tenants: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    room: dict[str, Room] = field(default_factory=dict)
     by_itself: bool = False
     lock: RLock = field(default_factory=RLock)
 
@@ -223,6 +225,14 @@ class FakeDriver:
 class FakeCloud(FakeDriver):
     """A node that works as clouds do: it takes orders and is busy with them until it is told to `settle`, and it keeps
     departments to limits."""
+
+    def room(self) -> dict[str, Room]:
+        with self._call("observe", None):
+            return dict(self._node.room)
+
+    def set_room(self, **room: Room) -> None:
+        """Let the node have so much."""
+        self._node.room = room
 
     def limited(self) -> tuple[str, ...]:
         return ("vm", "vcpu", "memory_mib")

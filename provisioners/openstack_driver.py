@@ -16,9 +16,10 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from provisioners import openstack_ports as ports
+from provisioners import openstack_room
 from provisioners import openstack_servers as servers
 from provisioners import openstack_tenants as tenants
-from provisioners.contract import Machine, MachineSpec, Missing, Power, Rejected, Tenant, Underway, Unreachable
+from provisioners.contract import Machine, MachineSpec, Missing, Power, Rejected, Room, Tenant, Underway, Unreachable
 from provisioners.openstack_catalogue import Catalogue
 from provisioners.openstack_link import Conflict, Document, Link, Settings
 from provisioners.openstack_servers import Server
@@ -45,6 +46,7 @@ class OpenStackDriver:
 
     def discover(self) -> list[Machine]:
         owners = {project: name for name, project in tenants.of_domain(self.link, self._catalogue).items()}
+        owners.pop(self.link.project(), None)
         found = {}
         for server in self._every():
             machine = servers.machine_of(server)
@@ -142,6 +144,9 @@ class OpenStackDriver:
             raise Missing(f"no machine {machine}")
         ports.delete(self.link, left)
         return ()
+
+    def room(self) -> dict[str, Room]:
+        return openstack_room.room(self.link, self._settings.availability_zone)
 
     def limited(self) -> tuple[str, ...]:
         return tuple(tenants.NOVAS)

@@ -101,6 +101,11 @@ class Link:
         with _translated(self._settings):
             return str(self._into(None).current_user_id)
 
+    def project(self) -> str:
+        """Return the id of our own project."""
+        with _translated(self._settings):
+            return str(self._into(None).current_project_id)
+
     def close(self) -> None:
         """Let go of every session."""
         with self._lock:

@@ -75,7 +75,7 @@ def pool(p: Record) -> dict[str, Any]:
     capacity = {
         c.resource_class: {"total": c.total, "reserved": c.reserved, "ratio": float(c.ratio)} for c in p.capacity
     }
-    fields = _fields(p, "code", "name", "kind", "mlps_level", "driver", "accepting", "drift_policy")
+    fields = _fields(p, "code", "name", "kind", "mlps_level", "driver", "accepting", "drift_policy", "capacity_follows")
     return {**_recorded(p), **fields, "site": p.site.code, "capacity": capacity}
 
 

@@ -267,6 +267,7 @@ class PoolChange(Change):
     name: Text | None = None
     accepting: bool | None = None
     drift_policy: Literal["repair", "report"] | None = None
+    capacity_follows: bool | None = Field(None, description="the sweep reads from the pool itself how much it has")
     connection: dict[str, Any] | None = None
     capacity: dict[str, CapacityBody] | None = None
 

@@ -91,6 +91,9 @@ def create(session: Session, connection: str, capacity: tuple[str, ...], **value
 @click.option("--accepting/--closed", default=None, help="Whether it takes new resources.")
 @click.option("--drift", "drift_policy", type=click.Choice(["repair", "report"]), help="What the sweep does about it.")
 @click.option("--connection", help=_CONNECTION)
+@click.option(
+    "--capacity-follows/--capacity-fixed", default=None, help="Whether the sweep reads from the pool how much it has."
+)
 @click.option("--capacity", multiple=True, metavar="CLASS=TOTAL[-RESERVED][*RATIO]")
 @with_session
 def update(session: Session, ref: str, capacity: tuple[str, ...], connection: str | None, **given: Any) -> None:

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, ForeignKey, Index, Numeric, Text, func
+from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, ForeignKey, Index, Numeric, Text, func, text
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -16,7 +16,8 @@ from controlplane.models.tenancy import Site
 class Pool(Recorded, Base):
     """Something that resources of one kind come from. How much it has left is in the ledger.
 
-    `drift_policy`: what the sweep does about drift that it finds: `repair` it, or only `report` it.
+    `drift_policy`: what the sweep does about drift that it finds: `repair` it, or only `report` it. `capacity_follows`:
+    how much there is, the sweep reads from the pool itself.
     """
 
     __tablename__ = "pools"
@@ -36,6 +37,7 @@ class Pool(Recorded, Base):
     connection: Mapped[dict[str, Any]]
     accepting: Mapped[bool] = mapped_column(default=True)
     drift_policy: Mapped[str] = mapped_column(default="repair", server_default="repair")
+    capacity_follows: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
 
     site: Mapped[Site] = relationship()
     capacity: Mapped[list["PoolCapacity"]] = relationship(

@@ -13,7 +13,16 @@ from threading import Condition, Thread
 from typing import TypeVar
 from uuid import UUID
 
-from provisioners.contract import Machine, MachineDriver, MachineSpec, Tenant, TenantDriver, Unreachable
+from provisioners.contract import (
+    Machine,
+    MachineDriver,
+    MachineSpec,
+    Room,
+    RoomDriver,
+    Tenant,
+    TenantDriver,
+    Unreachable,
+)
 
 T = TypeVar("T")
 
@@ -84,7 +93,8 @@ class Gate:
 
 def gated(driver: MachineDriver, limits: Limits) -> "GatedDriver":
     """Return a driver behind a gate of its own, offering what the driver offers."""
-    return (GatedTenants if isinstance(driver, TenantDriver) else GatedDriver)(driver, Gate(limits))
+    cloud = isinstance(driver, TenantDriver) and isinstance(driver, RoomDriver)
+    return (GatedCloud if cloud else GatedDriver)(driver, Gate(limits))
 
 
 class GatedDriver:
@@ -135,8 +145,12 @@ class GatedDriver:
             return
 
 
-class GatedTenants(GatedDriver):
-    """A driver that knows tenants, behind its pool's gate."""
+class GatedCloud(GatedDriver):
+    """A driver that knows tenants and how much there is, behind its pool's gate."""
+
+    def room(self) -> dict[str, Room]:
+        assert isinstance(self._driver, RoomDriver)  # noqa: S101 - `gated` saw to it
+        return self._gate.call(self._driver.room)
 
     def limited(self) -> tuple[str, ...]:
         return self._tenants().limited()

@@ -16,7 +16,7 @@ from controlplane import jobs, lifecycle
 from controlplane.actor import Actor, system
 from controlplane.db import Sessions, transaction
 from controlplane.models import Pool
-from controlplane.reconcile import recording, tenancy
+from controlplane.reconcile import recording, room, tenancy
 from controlplane.reconcile.compare import Comparison, Seen, compare, unknown
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.recording import Checked, Taken
@@ -90,6 +90,7 @@ def _check(check: _Check, pool: Pool) -> tuple[Taken, Checked]:
     driver = check.drivers.of(pool.id, pool.driver, pool.connection)
     comparison = compare(recorded, {machine.id: machine for machine in driver.discover()})
     checked = Checked(pool.id, len(comparison.present))
+    room.follow(check.sessions, driver, pool, check.actor)
     taken = Taken(quotas=tenancy.check(check.sessions, driver, pool, check.actor.trace))
     if not comparison.seen and pool.id not in check.with_findings:
         return taken, checked

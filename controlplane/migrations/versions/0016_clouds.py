@@ -21,6 +21,8 @@ def upgrade() -> None:
         ["pool_id", "id"],
         postgresql_where=sa.text("underway_since IS NOT NULL"),
     )
+    follows: sa.Column[bool] = sa.Column("capacity_follows", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+    op.add_column("pools", follows)
     op.create_check_constraint(
         op.f("ck_pools_password_sealed"),
         "pools",
@@ -51,6 +53,7 @@ def downgrade() -> None:
     _kinds(KINDS)
     op.drop_table("projects")
     op.drop_constraint(op.f("ck_pools_password_sealed"), "pools")
+    op.drop_column("pools", "capacity_follows")
     op.drop_index("ix_resources_underway", "resources")
     op.drop_column("resources", "underway_since")
 
