@@ -15,6 +15,9 @@ from controlplane.placement import Candidate
 from quotas import wire
 from quotas.amounts import QuotaExceeded
 
+SPREADING = frozenset({"openstack"})
+"""Drivers whose pools are many hosts that they choose from themselves."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -45,8 +48,9 @@ def candidates(
             free=dict(zip(classes, free, strict=True)),
             limit=dict(zip(classes, limit, strict=True)),
             groups=frozenset(members.get(id_, ())),
+            spreads=driver in SPREADING,
         )
-        for id_, code, site, level, accepting, classes, free, limit in found
+        for id_, code, site, level, accepting, driver, classes, free, limit in found
     ]
 
 
@@ -80,14 +84,14 @@ def with_names(session: Session, error: QuotaExceeded, owner_kind: str | None = 
 
 
 _ALL_POOLS: LiteralString = """
-    SELECT p.id, p.code, p.site_id, p.mlps_level, p.accepting,
+    SELECT p.id, p.code, p.site_id, p.mlps_level, p.accepting, p.driver,
            array_agg(a.resource_class), array_agg(a."limit" - a.used - a.held), array_agg(a."limit")
     FROM pools p JOIN ledger_accounts a ON a.owner = p.id
     WHERE p.kind = %(kind)s GROUP BY p.id
 """
 
 _WISHED_POOLS: LiteralString = """
-    SELECT p.id, p.code, p.site_id, p.mlps_level, p.accepting,
+    SELECT p.id, p.code, p.site_id, p.mlps_level, p.accepting, p.driver,
            a.classes, a.free, a.limits
     FROM pools p CROSS JOIN LATERAL (
         SELECT array_agg(resource_class) AS classes, array_agg("limit" - used - held) AS free,

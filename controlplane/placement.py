@@ -18,7 +18,8 @@ class Candidate(NamedTuple):
     """A pool as placement sees it. `free` holds what is left of each class, None where there is no limit.
 
     `limit` is the capacity that `free` is a part of; a class that is in neither is one that the pool does not have.
-    `groups` are the spread groups that have a member here.
+    `groups` are the spread groups that have a member here; `spreads`: it has many hosts, and keeps the members of a
+    group on different ones by itself.
     """
 
     id: UUID
@@ -29,6 +30,7 @@ class Candidate(NamedTuple):
     free: Mapping[str, int | None]
     limit: Mapping[str, int | None]
     groups: frozenset[str] = frozenset()
+    spreads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ FILTERS: tuple[tuple[str, Filter], ...] = (
     ("accepting", lambda pool, need: pool.accepting),
     ("site", lambda pool, need: need.site is None or pool.site == need.site),
     ("mlps_level", lambda pool, need: need.mlps_level <= pool.mlps_level),
-    ("anti_affinity", lambda pool, need: need.spread_group is None or need.spread_group not in pool.groups),
+    ("anti_affinity", lambda pool, need: pool.spreads or need.spread_group not in pool.groups),
     ("capacity", _has_room),
 )
 

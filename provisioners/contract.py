@@ -64,6 +64,7 @@ class MachineSpec:
     `boots` and `builds` count the reboots and rebuilds that were asked for: a driver that finds a lower number on
     the machine reboots or rebuilds it and writes the number down, so a repeat is harmless. `adopted`: somebody else
     made the machine and its disks, which are never made, replaced, resized or deleted on an order (Rejected).
+    `spread_group`: machines of a department that share it are to be on different hosts, where a pool has several.
     """
 
     id: UUID
@@ -83,6 +84,7 @@ class MachineSpec:
     boots: int = 0
     builds: int = 0
     adopted: bool = False
+    spread_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

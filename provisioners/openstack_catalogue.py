@@ -35,6 +35,7 @@ class Catalogue:
     def __init__(self, link: Link, settings: Settings) -> None:
         self._link = link
         self._settings = settings
+        self.ingress = settings.ingress
         self._lock = threading.Lock()
         self._looking: dict[str, threading.Lock] = {}
         self._known: dict[str, tuple[float, Any]] = {}
@@ -64,6 +65,11 @@ class Catalogue:
             if IPAddress(nic.address) in IPNetwork(subnet["cidr"]):
                 return Place(subnet["network_id"], subnet["id"])
         raise Rejected("openstack.no_subnet", f"network {name} has no subnet with {nic.address} in it")
+
+    def server_group(self, group: str, project: str) -> str:
+        """Return the id of a project's server group, whose members Nova puts on different hosts; one that is not there
+        is made."""
+        return self._kept(f"group {project} {group}", lambda: self._server_group(group, project))
 
     def forget(self) -> None:
         """Look everything up anew from here on: something that was known has turned out not to be there."""
@@ -134,6 +140,15 @@ class Catalogue:
             # Another worker was faster: the name says the size.
             return name
         return name
+
+    def _server_group(self, group: str, project: str) -> str:
+        listed = self._link.ask("compute", "/os-server-groups", project) or {}
+        for known in listed.get("server_groups", ()):
+            if known["name"] == group and known["policy"] == "anti-affinity":
+                return str(known["id"])
+        body = {"server_group": {"name": group, "policy": "anti-affinity"}}
+        made = self._link.tell("compute", "POST", "/os-server-groups", body, project) or {}
+        return str(made["server_group"]["id"])
 
     def _image(self, spec: MachineSpec) -> str:
         for name in (spec.image_source, spec.image):

@@ -226,8 +226,11 @@ class OpenStackDriver:
             body["availability_zone"] = self._settings.availability_zone
         if self._settings.config_drive:
             body["config_drive"] = True
+        whole: Document = {"server": body}
+        if spec.spread_group:
+            whole["os:scheduler_hints"] = {"group": self._catalogue.server_group(spec.spread_group, project)}
         with _conflicts():
-            answer = self.link.tell("compute", "POST", "/servers", {"server": body}, project)
+            answer = self.link.tell("compute", "POST", "/servers", whole, project)
         if answer is None:
             self._catalogue.forget()
             raise Unreachable(f"something that {spec.name} is made from has just gone; looking again")

@@ -26,13 +26,24 @@ PAGE = 500
 _REFUSED = frozenset({400, 403, 405, 406, 411, 422, 501})
 
 
+class Ingress(BaseModel):
+    """What may reach the machines of every department: `ports` is one or a range (`8000-8080`), for tcp and udp."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    protocol: Literal["icmp", "ipv6-icmp", "tcp", "udp"]
+    ports: str | None = Field(None, pattern=r"^\d{1,5}(-\d{1,5})?$")
+    source: str = Field("0.0.0.0/0", description="addresses that it may come from, as CIDR")
+
+
 class Settings(BaseModel):
     """What a pool's record says of a region. Whoever signs in needs the role `admin` on `project_name`: it sees all
     projects, makes those of departments in `domain`, and acts in each with no more than `role`.
 
     `networks` says which network of the region (a name or an id) a subnet's `network` is, where the names differ.
     `availability_zone`: the pool is this zone alone. `config_drive`: guests learn their addresses from a disk, where
-    the networks have no DHCP.
+    the networks have no DHCP. `ingress` is let into each project's default security group, which lets in nothing else
+    from outside.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,6 +63,7 @@ class Settings(BaseModel):
     availability_zone: str | None = None
     networks: Mapping[str, str] = Field(default_factory=dict)
     config_drive: bool = False
+    ingress: tuple[Ingress, ...] = ()
     call_seconds: float = Field(60, gt=0, le=600)
 
     @model_validator(mode="after")

@@ -3,11 +3,14 @@
 A project carries the code of its department. Nova limits machines, processors and memory; disks it cannot limit.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 
-from provisioners.contract import Missing, Rejected, Tenant
+from netaddr import IPNetwork
+
+from provisioners.contract import Missing, Rejected, Tenant, Unreachable
 from provisioners.openstack_catalogue import Catalogue
-from provisioners.openstack_link import Link
+from provisioners.openstack_link import Conflict, Ingress, Link
 
 NOVAS: Mapping[str, str] = {"vm": "instances", "vcpu": "cores", "memory_mib": "ram"}
 """What Nova calls a resource class in its quotas."""
@@ -32,7 +35,7 @@ def of_domain(link: Link, catalogue: Catalogue) -> dict[str, str]:
 
 
 def written(link: Link, catalogue: Catalogue, department: str, limits: Mapping[str, int | None]) -> Tenant:
-    """See to a department's project and give it these limits."""
+    """See to a department's project, what is let into it, and give it these limits."""
     project = catalogue.project(department)
     quota = {NOVAS[name]: _UNLIMITED if limit is None else limit for name, limit in limits.items() if name in NOVAS}
     # Less than is used already is a limit as well: what is there stays.
@@ -40,7 +43,34 @@ def written(link: Link, catalogue: Catalogue, department: str, limits: Mapping[s
     machines = limits.get("vm")
     ports = _UNLIMITED if machines is None else machines * PORTS_A_VM + PORTS_BESIDES
     link.tell("network", "PUT", f"/quotas/{project}", {"quota": {"port": ports}})
+    _let_in(link, project, catalogue.ingress)
     return Tenant(project, dict(limits))
+
+
+def _let_in(link: Link, project: str, ingress: Iterable[Ingress]) -> None:
+    for rule in ingress:
+        first, _, last = (rule.ports or "").partition("-")
+        version = IPNetwork(rule.source).version
+        body = {
+            "security_group_id": _default_group(link, project),
+            "direction": "ingress",
+            "ethertype": f"IPv{version}",
+            "protocol": rule.protocol,
+            "remote_ip_prefix": rule.source,
+            "port_range_min": int(first) if first else None,
+            "port_range_max": int(last or first) if first else None,
+        }
+        # One that is there already is a conflict, and just right.
+        with suppress(Conflict):
+            link.tell("network", "POST", "/security-group-rules", {"security_group_rule": body})
+
+
+def _default_group(link: Link, project: str) -> str:
+    """Return a project's default security group, which Neutron makes when it is first looked at."""
+    found = link.ask("network", "/security-groups", project_id=project, name="default") or {}
+    for group in found.get("security_groups", ()):
+        return str(group["id"])
+    raise Unreachable("Neutron has no default security group for a project yet")
 
 
 def remove(link: Link, catalogue: Catalogue, department: str) -> None:
@@ -50,6 +80,10 @@ def remove(link: Link, catalogue: Catalogue, department: str) -> None:
     if project is None:
         raise Missing(f"no project {department}")
     _must_be_empty(link, project, department)
+    spread = link.ask("compute", "/os-server-groups", all_projects="true") or {}
+    for group in spread.get("server_groups", ()):
+        if group["project_id"] == project:
+            link.tell("compute", "DELETE", f"/os-server-groups/{group['id']}")
     groups = link.ask("network", "/security-groups", project_id=project) or {}
     for group in groups.get("security_groups", ()):
         link.tell("network", "DELETE", f"/security-groups/{group['id']}")

@@ -59,7 +59,7 @@ class VmSpec(VmSize):
     subnets: list[Code] = Field(min_length=1, max_length=2, description="one, or one of each address family")
     ssh_keys: list[SshKey] = Field(default_factory=list, max_length=16)
     user_data: str | None = Field(None, max_length=65536, description="cloud-init user data, passed on as it is")
-    anti_affinity: Code | None = Field(None, description="VMs of a department that share this never share a pool")
+    anti_affinity: Code | None = Field(None, description="VMs of a department that share this never share a hypervisor")
     lease_until: AwareDatetime | None = None
 
 
@@ -206,6 +206,7 @@ def _prepare_one(names: _Names, department: Owner, spec: VmSpec) -> Prepared:
         image_source=image.source,
         ssh_keys=tuple(spec.ssh_keys),
         user_data=spec.user_data,
+        spread_group=spec.anti_affinity,
     )
     return Prepared(
         name=spec.name,

@@ -32,7 +32,9 @@ def beside(lab: Lab, **settings: str) -> Iterator[Steppe]:
 def connection(lab: Lab) -> dict[str, Any]:
     """Return how a pool reaches the lab's region."""
     auth = lab.settings["auth"]
-    return {**auth, "region_name": lab.settings["region_name"], "domain": auth["user_domain_name"]}
+    ingress = [{"protocol": "icmp"}, {"protocol": "tcp", "ports": "22", "source": "10.0.0.0/8"}]
+    more = {"region_name": lab.settings["region_name"], "domain": auth["user_domain_name"], "ingress": ingress}
+    return {**auth, **more}
 
 
 def an_ask(name: str, department: str = DEPARTMENT, **more: Any) -> dict[str, Any]:

@@ -1,7 +1,12 @@
 """A department's VM in a real region, from the ask to the last trace of it."""
 
+import subprocess
+import time
+from typing import Any
+
 from tests.chaos.oracle import drift
 from tests.chaos.steppe import Steppe
+from tests.cli.processes import until
 from tests.labs.openstack_content import IMAGES
 from tests.labs.openstack_look import Cloud, cloud
 from tests.labs.openstack_steppe import DEPARTMENT, LARGE, SMALL, an_ask, beside, gone, settled
@@ -19,6 +24,9 @@ def a_department_asks(lab: Lab) -> None:
             assert server.status == "ACTIVE"
             assert server.project_id == seen.project(DEPARTMENT).id
             assert vm["addresses"][0]["address"] == "10.20.0.21"
+        if lab.real:
+            with lab.report.check("the guest has booted, taken that address, and answers on it"):
+                _answers(lab, seen, server, "10.20.0.21")
         with lab.report.check("it is stopped, started and rebooted"):
             _changes(steppe, seen, vm["id"])
         with lab.report.check("it is resized, and the resize is confirmed"):
@@ -35,6 +43,8 @@ def a_department_asks(lab: Lab) -> None:
         with lab.report.check("the ledger has what Placement has"):
             wanted = {name: LARGE[name] + SMALL[name] for name in LARGE}
             assert seen.used() == wanted, seen.used()
+        with lab.report.check("two that must not share a host are told to Nova as one group, which has one host only"):
+            _are_spread(steppe)
         with lab.report.check("an address that somebody else took in Neutron is a fault that says who"):
             _an_address_is_taken(steppe, seen)
         with lab.report.check("after deletion nothing is left: no server, no port, no allocation"):
@@ -50,6 +60,21 @@ def a_department_asks(lab: Lab) -> None:
             assert not found, found
 
 
+def _answers(lab: Lab, seen: Cloud, server: Any, address: str) -> None:
+    """Look at the serial line, then ping from where the network's own DHCP server is."""
+    began = time.monotonic()
+
+    def booted() -> bool:
+        answer = seen.region.compute.get_server_console_output(server)
+        return f" {address}/" in (answer["output"] or "")
+
+    until(booted, "the guest to take its address", 300)
+    network = seen.region.network.find_network("gov").id
+    ping = ("ip", "netns", "exec", f"qdhcp-{network}", "ping", "-c1", "-W2", address)
+    until(lambda: subprocess.run(ping, capture_output=True, check=False).returncode == 0, f"{address} to answer", 60)
+    lab.report.figure("a real guest answers, its server being ACTIVE for", f"{time.monotonic() - began:.1f} s")
+
+
 def _changes(steppe: Steppe, seen: Cloud, vm: str) -> None:
     steppe.made(f"/vms/{vm}/stop")
     assert seen.one(settled(steppe, vm, "stopped")).status == "SHUTOFF"
@@ -58,6 +83,17 @@ def _changes(steppe: Steppe, seen: Cloud, vm: str) -> None:
     steppe.made(f"/vms/{vm}/reboot")
     server = seen.one(settled(steppe, vm))
     assert (server.status, server.metadata["steppe:boots"]) == ("ACTIVE", "1")
+
+
+def _are_spread(steppe: Steppe) -> None:
+    first = steppe.made("/vms", **an_ask("spread-1", anti_affinity="pair")).body["id"]
+    settled(steppe, first)
+    second = steppe.made("/vms", **an_ask("spread-2", anti_affinity="pair")).body["id"]
+    fault = settled(steppe, second, "faulted")["fault"]
+    assert fault["code"] == "openstack.no_valid_host", fault
+    for vm in (first, second):
+        steppe.ask("DELETE", f"/vms/{vm}")
+        gone(steppe, vm)
 
 
 def _an_address_is_taken(steppe: Steppe, seen: Cloud) -> None:

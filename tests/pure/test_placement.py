@@ -64,6 +64,10 @@ FIT: dict[str, tuple[Candidate, Need]] = {
     "is at the site that is asked": (pool(), need(site=SITE)),
     "is anywhere where that does not matter": (pool(site=OTHER_SITE), need()),
     "has a higher level": (pool(mlps_level=4), need()),
+    "has a member of the group and spreads by itself": (
+        pool(groups=frozenset({"db"}), spreads=True),
+        need(spread_group="db"),
+    ),
     "has members of other groups": (pool(groups=frozenset({"web"})), need(spread_group="db")),
     "has groups that the ask is in none of": (pool(groups=frozenset({"web"})), need()),
 }

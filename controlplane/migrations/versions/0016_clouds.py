@@ -21,7 +21,9 @@ def upgrade() -> None:
         ["pool_id", "id"],
         postgresql_where=sa.text("underway_since IS NOT NULL"),
     )
-    follows: sa.Column[bool] = sa.Column("capacity_follows", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+    follows: sa.Column[bool] = sa.Column(
+        "capacity_follows", sa.Boolean(), server_default=sa.text("false"), nullable=False
+    )
     op.add_column("pools", follows)
     op.create_check_constraint(
         op.f("ck_pools_password_sealed"),
