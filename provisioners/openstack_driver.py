@@ -15,11 +15,23 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from provisioners import openstack_consoles, openstack_room
 from provisioners import openstack_ports as ports
-from provisioners import openstack_room
 from provisioners import openstack_servers as servers
 from provisioners import openstack_tenants as tenants
-from provisioners.contract import Machine, MachineSpec, Missing, Power, Rejected, Room, Tenant, Underway, Unreachable
+from provisioners.contract import (
+    ConsoleKind,
+    ConsoleLine,
+    Machine,
+    MachineSpec,
+    Missing,
+    Power,
+    Rejected,
+    Room,
+    Tenant,
+    Underway,
+    Unreachable,
+)
 from provisioners.openstack_catalogue import Catalogue
 from provisioners.openstack_link import Conflict, Document, Link, Settings
 from provisioners.openstack_servers import Server
@@ -144,6 +156,17 @@ class OpenStackDriver:
             raise Missing(f"no machine {machine}")
         ports.delete(self.link, left)
         return ()
+
+    def consoles(self) -> tuple[ConsoleKind, ...]:
+        return ("screen",)
+
+    def open_console(self, spec: MachineSpec, kind: ConsoleKind) -> ConsoleLine:
+        if kind not in self.consoles():
+            raise Rejected("openstack.no_console", f"a region offers no {kind} console")
+        server = self._find(spec.id)
+        if server is None:
+            raise Missing(f"no machine {spec.id}")
+        return openstack_consoles.open_line(self.link, server)
 
     def room(self) -> dict[str, Room]:
         return openstack_room.room(self.link, self._settings.availability_zone)

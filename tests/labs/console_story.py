@@ -13,7 +13,7 @@ from tests.labs.guests import BOOT_SECONDS
 from tests.labs.story import Lab
 
 _OWN_PASSWORD = "Grassland-Horse-42-Lamp"
-_CANVAS_IS_PAINTED = """() => {
+CANVAS_IS_PAINTED = """() => {
   const canvas = document.querySelector('#console canvas');
   if (!canvas || !canvas.width) return false;
   const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
@@ -80,7 +80,7 @@ def _reads(browser: ClientConnection, wanted: bytes) -> None:
         read += piece.encode() if isinstance(piece, str) else piece
 
 
-def _come_in(page: Page, given: str) -> None:
+def come_in(page: Page, given: str) -> None:
     """Sign in for the first time: with the password that was given, and then one of one's own."""
     page.goto("/sign-in")
     page.fill("#field-user", "watcher")
@@ -104,9 +104,9 @@ def _in_a_browser(lab: Lab, chromium: str) -> None:
         page = browser.new_page(base_url=f"http://{lab.steppe.listen}", locale="en-GB")
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("console", lambda m: troubles.append(m.text) if m.type == "error" else None)
-        _come_in(page, password)
+        come_in(page, password)
         page.goto(f"/vms/{lab.vms['first']['id']}/console")
-        page.wait_for_function(_CANVAS_IS_PAINTED, timeout=60_000)
+        page.wait_for_function(CANVAS_IS_PAINTED, timeout=60_000)
         page.screenshot(path=str(lab.folder / "screen.png"))
         page.locator("#console-kinds button[aria-pressed=false]").click()
         page.locator(".xterm-rows").wait_for(timeout=60_000)

@@ -90,6 +90,7 @@ DAEMONS = {
     "nova-conductor": _nova("nova-conductor", (*CONTROL, COMPUTE)),
     "nova-scheduler": _nova("nova-scheduler", CONTROL),
     "nova-api": Daemon(_settings("nova-api", "nova.conf"), _listening(8774)),
+    "nova-novncproxy": Daemon(_settings("nova-novncproxy", "nova.conf"), lambda: answers.port(6080)),
     "virtlogd": Daemon(("virtlogd",), Path("/run/libvirt/virtlogd-sock").exists),
     "libvirtd": Daemon(("libvirtd",), answers.hypervisor),
     "nova-compute": _nova("nova-compute", (COMPUTE,)),

@@ -122,7 +122,7 @@ class Site(Processes):
             for name in ("nova-conductor", "nova-scheduler", "nova-api"):
                 self.launch(name)
             if self._guest:
-                for name in ("virtlogd", "libvirtd"):
+                for name in ("virtlogd", "libvirtd", "nova-novncproxy"):
                     self.launch(name)
                     self.answering(name)
             # A compute host that finds no conductor or no Placement tries again much later.

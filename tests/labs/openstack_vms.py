@@ -7,6 +7,7 @@ from typing import Any
 from tests.chaos.oracle import drift
 from tests.chaos.steppe import Steppe
 from tests.cli.processes import until
+from tests.labs import openstack_screen as screen
 from tests.labs.openstack_content import IMAGES
 from tests.labs.openstack_look import Cloud, cloud
 from tests.labs.openstack_steppe import DEPARTMENT, LARGE, SMALL, an_ask, beside, gone, settled
@@ -27,6 +28,10 @@ def a_department_asks(lab: Lab) -> None:
         if lab.real:
             with lab.report.check("the guest has booted, taken that address, and answers on it"):
                 _answers(lab, seen, server, "10.20.0.21")
+            with lab.report.check("its screen answers as an RFB server through Steppe's console proxy and Nova's"):
+                screen.answers(steppe, vm["id"])
+            with lab.report.check("a person of the department sees it in a browser"):
+                screen.is_seen(lab, steppe, vm["id"])
         with lab.report.check("it is stopped, started and rebooted"):
             _changes(steppe, seen, vm["id"])
         with lab.report.check("it is resized, and the resize is confirmed"):
