@@ -5,8 +5,7 @@ server and one to order; ports are made before the server and removed after it, 
 there carries the machine's id and shows up as incomplete.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -33,7 +32,7 @@ from provisioners.contract import (
     Unreachable,
 )
 from provisioners.openstack_catalogue import Catalogue
-from provisioners.openstack_link import Conflict, Document, Link, Settings
+from provisioners.openstack_link import Document, Link, Settings
 from provisioners.openstack_servers import Server
 
 _LOCKS = 64
@@ -88,17 +87,17 @@ class OpenStackDriver:
         if server["status"] in {"ERROR", "UNKNOWN"}:
             self._recover(server, spec)
         self._write_down(server, spec)
-        self._set_power(server, spec.power)
+        self._set_power(server, spec, spec.power)
 
     def start(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
         self._write_down(server, spec)
-        self._set_power(server, "on")
+        self._set_power(server, spec, "on")
 
     def stop(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
         self._write_down(server, spec)
-        self._set_power(server, "off")
+        self._set_power(server, spec, "off")
 
     def reboot(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
@@ -120,7 +119,7 @@ class OpenStackDriver:
             _must_be_off(server)
         self._write_down(server, spec)
         if differs:
-            self._order(server, "resize", {"flavorRef": self._catalogue.flavor(*wanted)})
+            self._order_once(server, spec, "resize", {"flavorRef": self._catalogue.flavor(*wanted)})
 
     def rebuild(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
@@ -135,7 +134,7 @@ class OpenStackDriver:
         self._write_down(server, spec)
         if label.builds == spec.builds and not found.adopted and found.disk_gib < spec.disk_gib:
             flavor = self._catalogue.flavor(found.vcpu, found.memory_mib, spec.disk_gib)
-            self._order(server, "resize", {"flavorRef": flavor})
+            self._order_once(server, spec, "resize", {"flavorRef": flavor})
 
     def adopt(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
@@ -252,8 +251,7 @@ class OpenStackDriver:
         whole: Document = {"server": body}
         if spec.spread_group:
             whole["os:scheduler_hints"] = {"group": self._catalogue.server_group(spec.spread_group, project)}
-        with _conflicts():
-            answer = self.link.tell("compute", "POST", "/servers", whole, project)
+        answer = self.link.tell("compute", "POST", "/servers", whole, project)
         if answer is None:
             self._catalogue.forget()
             raise Unreachable(f"something that {spec.name} is made from has just gone; looking again")
@@ -272,17 +270,35 @@ class OpenStackDriver:
         self.link.tell("compute", "PUT", f"/servers/{server['id']}", {"server": said})
         self._order(server, "reboot", {"type": "HARD"})
 
-    def _set_power(self, server: Server, power: Power) -> None:
-        if servers.power_of(server) == power:
-            return
-        self._order(server, "os-stop" if power == "off" else servers.START_BY.get(server["status"], "os-start"))
+    def _set_power(self, server: Server, spec: MachineSpec, power: Power) -> None:
+        if servers.power_of(server) != power:
+            start = servers.START_BY.get(server["status"], "os-start")
+            self._order_once(server, spec, "os-stop" if power == "off" else start)
 
     def _order(self, server: Server, action: str, how: Document | None = None) -> NoReturn:
-        with _conflicts():
-            answer = self.link.tell("compute", "POST", f"/servers/{server['id']}/action", {action: how})
+        answer = self.link.tell("compute", "POST", f"/servers/{server['id']}/action", {action: how})
         if answer is None:
             raise Missing(f"no server {server['id']}")
         raise Underway(f"Nova has taken the order {action}")
+
+    def _order_once(self, server: Server, spec: MachineSpec, action: str, how: Document | None = None) -> NoReturn:
+        """Order what Nova may undo by itself where it fails: it is not ordered again at the same generation."""
+        if _label(server).generation == spec.generation:
+            failure = self._failure(server, servers.ACTIONS.get(action, action))
+            if failure:
+                raise failure
+        self._order(server, action, how)
+
+    def _failure(self, server: Server, action: str) -> Rejected | None:
+        """Return how the last thing that was done to a server failed, where it was this action and did."""
+        path = f"/servers/{server['id']}/os-instance-actions"
+        done = (self.link.ask("compute", path, limit=1) or {}).get("instanceActions", ())
+        if not done or done[0]["action"] != action or not done[0].get("message"):
+            return None
+        whole = (self.link.ask("compute", f"{path}/{done[0]['request_id']}") or {}).get("instanceAction", {})
+        failed = [event for event in whole.get("events", ()) if event.get("result") == "Error"]
+        words = next((event["details"] for event in failed if event.get("details")), done[0]["message"])
+        return servers.fault_by(str(words))
 
     def _write_down(self, server: Server, spec: MachineSpec, **done: Any) -> None:
         """Label the server with whose it is and the generation that was ordered, and with what the order has `done`."""
@@ -310,15 +326,6 @@ def connect(connection: Mapping[str, Any], state_dir: Path) -> OpenStackDriver:
 
 _GONE = frozenset({"DELETED", "SOFT_DELETED"})
 _NOVAS_VERSION = 4
-
-
-@contextmanager
-def _conflicts() -> Iterator[None]:
-    """Nova is about something else that it does not tell: trying again later is right."""
-    try:
-        yield
-    except Conflict as conflict:
-        raise Unreachable(f"Nova: {conflict}") from conflict
 
 
 def _label(server: Server) -> servers.Label:

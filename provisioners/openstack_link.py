@@ -94,7 +94,7 @@ class Link:
     def tell(
         self, service: Service, method: str, path: str, body: Document | None = None, project: str | None = None
     ) -> Document | None:
-        """Send an order; None where what it is about is not there. Raises Rejected, Unreachable; Conflict for 409."""
+        """Send an order; None where what it is about is not there. Raises Rejected, Unreachable, Conflict for 409."""
         return self._call(service, method, path, project, json=body)
 
     def every(self, service: Service, path: str, key: str, **params: Any) -> Iterator[Document]:
@@ -103,10 +103,9 @@ class Link:
         while True:
             page = self.ask(service, path, **wanted) or {}
             yield from page.get(key, ())
-            following = _next_of(page, key)
-            if following is None:
+            wanted["marker"] = _marker(page, key)
+            if wanted["marker"] is None:
                 return
-            wanted |= following
 
     def user(self) -> str:
         """Return the id that the region knows us by."""
@@ -148,8 +147,9 @@ class Link:
             return known
 
 
-class Conflict(Exception):
-    """The service is about something else, or has it already. `kind` is its own word for it, where it has one."""
+class Conflict(Unreachable):
+    """The service is about something else, or has it already; later it may take the order. `kind` is its own word for
+    it, where it has one."""
 
     def __init__(self, kind: str, words: str) -> None:
         super().__init__(words)
@@ -228,8 +228,8 @@ def _code(kind: str, words: str) -> str:
     return "openstack.over_quota" if "quota" in f"{kind} {words}".lower() else "openstack.refused"
 
 
-def _next_of(page: Document, key: str) -> Document | None:
-    for link in page.get(f"{key}_links", ()):
-        if link.get("rel") == "next":
-            return dict(parse_qsl(urlsplit(link["href"]).query))
-    return dict(parse_qsl(urlsplit(page["next"]).query)) if page.get("next") else None
+def _marker(page: Document, key: str) -> str | None:
+    """Return where the next page begins; None after the last."""
+    links = [link["href"] for link in page.get(f"{key}_links", ()) if link.get("rel") == "next"]
+    following = links[0] if links else page.get("next")
+    return dict(parse_qsl(urlsplit(following).query)).get("marker") if following else None

@@ -35,6 +35,9 @@ START_BY: Mapping[str, str] = {
 }
 """What brings a server up, by the status that keeps it down."""
 
+ACTIONS: Mapping[str, str] = {"os-start": "start", "os-stop": "stop"}
+"""What Nova's list of what was done calls an order, where it is not as the order is called."""
+
 _ON = frozenset({"ACTIVE"})
 _BUSY = frozenset({"BUILD", "REBUILD", "RESIZE", "REVERT_RESIZE", "MIGRATING", "REBOOT", "HARD_REBOOT", "PASSWORD"})
 _PARTIAL = frozenset({"ERROR", "VERIFY_RESIZE", "UNKNOWN"})
@@ -161,7 +164,11 @@ def created(spec: MachineSpec, flavor: str, image: str, ports: list[str]) -> dic
 
 def fault_of(server: Server) -> Rejected:
     """Return what Nova says of a server in error, as a fault with a code of its own."""
-    words = str((server.get("fault") or {}).get("message") or "Nova says no more than ERROR")
+    return fault_by(str((server.get("fault") or {}).get("message") or "Nova says no more than ERROR"))
+
+
+def fault_by(words: str) -> Rejected:
+    """Return what Nova says of a failure, as a fault with a code of its own."""
     for part, code in _FAULTS.items():
         if part in words:
             return Rejected(code, words)

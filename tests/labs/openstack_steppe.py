@@ -16,7 +16,7 @@ POOL = "region-1"
 DEPARTMENT, OTHER = "water", "finance"
 SMALL = {"vcpu": 1, "memory_mib": 128, "disk_gib": 1}
 LARGE = {"vcpu": 2, "memory_mib": 192, "disk_gib": 1}
-LIMITS = {"vm": 60, "vcpu": 120, "memory_mib": 60 * 1024, "disk_gib": 600}
+LIMITS = {"vm": 60, "vcpu": 120, "memory_mib": 2_000_000, "disk_gib": 600}
 SETTLE_SECONDS = 240.0
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE1MpVOTSaW0eyDJMcsTG2Nl5lSvy6OZ6Cg0GbyCLs3X lab"
 
@@ -74,7 +74,7 @@ def _set_up(steppe: Steppe, region: dict[str, Any]) -> None:
         "/subnets", code="gov", name="政务外网", site="nm", cidr="10.20.0.0/24", gateway="10.20.0.1",
         network=SHARED_NETWORK, reserved=["10.20.0.2-10.20.0.20"], excluded=["10.20.0.250-10.20.0.254"],
     )  # fmt: skip
-    capacity = {"vm": {}, "vcpu": {"total": 1000}, "memory_mib": {"total": 800_000}, "disk_gib": {"total": 600_000}}
+    capacity = {"vm": {}, "vcpu": {"total": 1000}, "memory_mib": {"total": 2_000_000}, "disk_gib": {"total": 600_000}}
     steppe.made(
         "/pools", code=POOL, name="一区", kind="vm", site="nm", mlps_level=3, driver="openstack",
         connection=region, capacity=capacity,

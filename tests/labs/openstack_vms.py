@@ -38,6 +38,8 @@ def a_department_asks(lab: Lab) -> None:
             steppe.made(f"/vms/{vm['id']}/resize", **LARGE)
             flavor = seen.one(settled(steppe, vm["id"])).flavor
             assert (flavor["vcpus"], flavor["ram"]) == (LARGE["vcpu"], LARGE["memory_mib"])
+        with lab.report.check("a size that no host has room for is a fault that says so, and the old one stays"):
+            _is_too_large(steppe, seen, vm["id"])
         with lab.report.check("it is rebuilt from another image"):
             steppe.made(f"/vms/{vm['id']}/rebuild", image=IMAGES[1])
             server = seen.one(settled(steppe, vm["id"]))
@@ -88,6 +90,14 @@ def _changes(steppe: Steppe, seen: Cloud, vm: str) -> None:
     steppe.made(f"/vms/{vm}/reboot")
     server = seen.one(settled(steppe, vm))
     assert (server.status, server.metadata["steppe:boots"]) == ("ACTIVE", "1")
+
+
+def _is_too_large(steppe: Steppe, seen: Cloud, vm: str) -> None:
+    steppe.made(f"/vms/{vm}/resize", **{**LARGE, "memory_mib": 1_000_000})
+    fault = settled(steppe, vm, "faulted")["fault"]
+    assert fault["code"] == "openstack.no_valid_host", fault
+    steppe.made(f"/vms/{vm}/resize", **LARGE)
+    assert seen.one(settled(steppe, vm)).flavor["ram"] == LARGE["memory_mib"]
 
 
 def _are_spread(steppe: Steppe) -> None:
