@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from tests.labs import openstack_adoption as adoption
+from tests.labs import openstack_contract as contract
 from tests.labs import openstack_kills as kills
 from tests.labs import openstack_quota as quota
 from tests.labs import openstack_race as race
@@ -19,4 +20,5 @@ IN_ORDER: tuple[Callable[[Lab], None], ...] = (
     adoption.what_others_made_is_taken_over,
     kills.a_worker_is_killed,
     kills.a_part_is_away,
+    contract.the_contract_is_kept,
 )
