@@ -213,7 +213,9 @@ class OpenStackDriver:
         port can be but one's."""
         found = sorted(self._servers([machine]), key=lambda s: (s["status"] == "ERROR", s["created"], s["id"]))
         for extra in found[1:]:
-            self.link.tell("compute", "DELETE", f"/servers/{extra['id']}")
+            # In another project it is not of our making, whatever its tag says.
+            if extra["tenant_id"] == found[0]["tenant_id"]:
+                self.link.tell("compute", "DELETE", f"/servers/{extra['id']}")
         return found[0] if found else None
 
     def _ready(self, spec: MachineSpec) -> Server:
