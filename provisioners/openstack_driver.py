@@ -263,14 +263,19 @@ class OpenStackDriver:
         """Bring a server in error back, once a generation: one that never ran is made anew, another is rebooted."""
         if server.get("OS-SRV-USG:launched_at") is None:
             if _label(server).generation >= spec.generation:
-                raise servers.fault_of(server)
+                raise self._fault(server)
             self.link.tell("compute", "DELETE", f"/servers/{server['id']}")
             raise Underway("Nova is deleting what was left of a failed build")
         if servers.tried(server) >= spec.generation:
-            raise servers.fault_of(server)
+            raise self._fault(server)
         said = {"description": f"{servers.TRIED}{spec.generation}"}
         self.link.tell("compute", "PUT", f"/servers/{server['id']}", {"server": said})
         self._order(server, "reboot", {"type": "HARD"})
+
+    def _fault(self, server: Server) -> Rejected:
+        """Return why a server is in error. A list leaves that out for one that no host ever had."""
+        whole = self.link.ask("compute", f"/servers/{server['id']}") or {}
+        return servers.fault_of(whole.get("server", server))
 
     def _set_power(self, server: Server, spec: MachineSpec, power: Power) -> None:
         if servers.power_of(server) != power:
