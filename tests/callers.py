@@ -1,6 +1,6 @@
 """HTTP clients that carry the tokens of a few callers, on the real application."""
 
-from dataclasses import replace
+from contextlib import ExitStack
 from typing import Any
 from uuid import UUID
 
@@ -8,12 +8,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from controlplane.bootstrap import Installation
-from controlplane.db import APP_ROLE, make_engine, make_sessions, transaction
+from controlplane.db import transaction
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.resource import Outcome, reconcile
 from tests.accounts import token_of
 from tests.factories import Centre, small_centre
-from web.app import create_app
+from tests.moving import app_of
 
 
 class Caller:
@@ -49,10 +49,9 @@ class Callers:
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
         self.sessions = installation.sessions
+        self._lent = ExitStack()
         # The web server's connections see no tenant's rows before they are bound; tests look as the centre.
-        self._engine = make_engine(installation.url, role=APP_ROLE, pool_size=20)
-        self.app = create_app(replace(installation, engine=self._engine, sessions=make_sessions(self._engine)))
-        self.app.testing = True
+        self.app, self.engine = self._lent.enter_context(app_of(installation))
         self.drivers: Drivers = installation.drivers()
         with transaction(self.sessions) as session:
             self.centre: Centre = small_centre(session)
@@ -71,8 +70,8 @@ class Callers:
         self.nobody = Caller(self.app.test_client(), "")
 
     def close(self) -> None:
-        """Give the web server's connections back."""
-        self._engine.dispose()
+        """Give the application back."""
+        self._lent.close()
 
     def work(self, resource: str) -> Outcome:
         """Do what a worker would do for a resource."""

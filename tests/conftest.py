@@ -18,10 +18,11 @@ from sqlalchemy import make_url
 
 from controlplane import schema
 from controlplane.bootstrap import Installation
-from controlplane.db import Sessions, make_engine, make_sessions
+from controlplane.db import Sessions, make_sessions
 from controlplane.embedded import embedded_server
 from controlplane.settings import Settings
 from tests.callers import Callers
+from tests.moving import engine_on
 
 
 def _in(url: str, database: str) -> str:
@@ -81,9 +82,8 @@ def url(server: str, template: str) -> Iterator[str]:
 @pytest.fixture
 def sessions(url: str) -> Iterator[Sessions]:
     """Sessions on a database of the test's own, as the application role."""
-    engine = make_engine(url, pool_size=20)
-    yield make_sessions(engine)
-    engine.dispose()
+    with engine_on(url) as engine:
+        yield make_sessions(engine)
 
 
 @pytest.fixture
