@@ -1,7 +1,7 @@
-"""A database for each test process, made from a migrated template, and emptied by dropping it at the end.
+"""What every test has: a database of its own, on which it may commit, and what works on one.
 
-`STEPPE_DATABASE_URL` names a server to make them on; without it the embedded one is used. Tests may commit: each gets
-a database of its own, copied from the template in some tens of milliseconds.
+`STEPPE_DATABASE_URL` names a server to make databases on; without it the embedded one is used. A fixture that wants to
+find something in the database says so by a fixture `start_…` of the session: the template that the copy is made from.
 """
 
 import os
@@ -9,29 +9,24 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
 
 import psycopg
 import pytest
 import structlog
-from sqlalchemy import make_url
 
-from controlplane import schema
 from controlplane.bootstrap import Installation
 from controlplane.db import Sessions, make_sessions
 from controlplane.embedded import embedded_server
 from controlplane.settings import Settings
-from tests.callers import Callers
+from tests.callers import Callers, Known, known
 from tests.moving import engine_on
-
-
-def _in(url: str, database: str) -> str:
-    return make_url(url).set(database=database).render_as_string(hide_password=False)
+from tests.templates import Template, at, migrated
 
 
 def _forget_on_power_loss(url: str) -> None:
     """Spare the disk: a database that lives for one test needs to outlive no power cut."""
-    with psycopg.connect(_in(url, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(at(url, "postgres"), autocommit=True) as connection:
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
             connection.execute(f"ALTER SYSTEM SET {name} = off")
         connection.execute("SELECT pg_reload_conf()")
@@ -59,24 +54,27 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(server: str) -> Iterator[str]:
-    """Name of a migrated, empty database."""
-    name = f"steppe_template_{uuid4().hex[:12]}"
-    with psycopg.connect(_in(server, "postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        schema.upgrade(_in(server, name))
-        yield name
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def template(server: str) -> Iterator[Template[None]]:
+    """A migrated, empty database."""
+    with migrated(server) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def start_callers(template: Template[None]) -> Iterator[Template[Known]]:
+    """A small centre and the tokens of the callers."""
+    with template.furnished(known) as made:
+        yield made
 
 
 @pytest.fixture
-def url(server: str, template: str) -> Iterator[str]:
-    """URL of a database of the test's own."""
-    name = f"steppe_test_{uuid4().hex[:12]}"
-    with psycopg.connect(_in(server, "postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-        yield _in(server, name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of a database of the test's own: a copy of whichever `start_…` its fixtures want, or of the empty one."""
+    starts = [name for name in request.fixturenames if name.startswith("start_")]
+    [start] = starts or ["template"]
+    template: Template[Any] = request.getfixturevalue(start)
+    with template.copy() as made:
+        yield made
 
 
 @pytest.fixture
@@ -94,8 +92,8 @@ def installation(url: str, sessions: Sessions, tmp_path: Path) -> Installation:
 
 
 @pytest.fixture
-def http(installation: Installation) -> Iterator[Callers]:
+def http(installation: Installation, start_callers: Template[Known]) -> Iterator[Callers]:
     """HTTP clients of the few people that tests speak of, on a small centre."""
-    callers = Callers(installation)
+    callers = Callers(installation, start_callers.made)
     yield callers
     callers.close()
