@@ -14,7 +14,10 @@ from typing import Any
 import psycopg
 import pytest
 import structlog
+from argon2 import PasswordHasher
+from argon2.profiles import CHEAPEST
 
+from controlplane import passwords
 from controlplane.bootstrap import Installation
 from controlplane.db import Sessions, make_sessions
 from controlplane.embedded import embedded_server
@@ -39,6 +42,21 @@ def logging_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(structlog, "configure", lambda **how: configure(**{**how, "cache_logger_on_first_use": False}))
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hasher() -> Iterator[PasswordHasher]:
+    """Have passwords cost next to nothing, as hardly a test is about what they cost; give what hashes in production."""
+    with pytest.MonkeyPatch.context() as patch:
+        real = passwords._hasher
+        patch.setattr(passwords, "_hasher", PasswordHasher.from_parameters(CHEAPEST))
+        yield real
+
+
+@pytest.fixture
+def real_passwords(hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have passwords cost what they do in production."""
+    monkeypatch.setattr(passwords, "_hasher", hasher)
 
 
 @pytest.fixture(scope="session")
