@@ -5,6 +5,7 @@ find something in the database says so by a fixture `start_…` of the session: 
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -26,11 +27,20 @@ from tests.callers import Callers, Known, known
 from tests.moving import engine_on
 from tests.templates import Template, at, migrated
 
+_ROOM = 2 * 1024**3
 
-def _forget_on_power_loss(url: str) -> None:
-    """Spare the disk: a database that lives for one test needs to outlive no power cut."""
+
+def _folder() -> Path:
+    """Return where the server's files are: in memory where there is room, as most of its work is to copy databases."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM
+    return (memory if roomy else Path(tempfile.gettempdir())) / f"steppe-tests-{os.getuid()}"
+
+
+def _for_short_lives(url: str) -> None:
+    """Leave out what a database that lives for one test never gets anything of: safety, tidying up, compiled plans."""
     with psycopg.connect(at(url, "postgres"), autocommit=True) as connection:
-        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+        for name in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit"):
             connection.execute(f"ALTER SYSTEM SET {name} = off")
         connection.execute("SELECT pg_reload_conf()")
 
@@ -65,9 +75,8 @@ def server() -> Iterator[str]:
     with ExitStack() as stack:
         url = os.environ.get("STEPPE_DATABASE_URL")
         if not url:
-            state = Path(tempfile.gettempdir()) / f"steppe-tests-{os.getuid()}"
-            url = stack.enter_context(embedded_server(state))
-            _forget_on_power_loss(url)
+            url = stack.enter_context(embedded_server(_folder()))
+            _for_short_lives(url)
         yield url
 
 
