@@ -7,7 +7,7 @@ VENV := .venv
 STAMPS := $(VENV)/.stamps
 BIN := $(VENV)/bin
 CENTRE ?= inner-mongolia
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 2 --dist worksteal
 SCALE ?= 20
 IDLE ?= 60
 FUZZ_EXAMPLES ?= 12
@@ -29,7 +29,7 @@ setup: $(STAMPS)/steppe web/static/vendor/manifest.json $(STAMPS)/translations $
 run: setup ## Start Steppe with a model centre (CENTRE=inner-mongolia)
 	$(BIN)/steppe up --centre $(CENTRE)
 
-test: lint ## Everything that must hold: lint, then the tests (PYTEST_ARGS="-n 2")
+test: lint ## Everything that must hold: lint, then the tests (PYTEST_ARGS="-n 2 --dist worksteal")
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
 test-debian-postgres: setup ## The tests on Debian's own PostgreSQL, which it installs (needs root)

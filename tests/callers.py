@@ -1,19 +1,22 @@
 """HTTP clients that carry the tokens of a few callers, on the real application."""
 
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from controlplane.actor import Role
 from controlplane.bootstrap import Installation
-from controlplane.db import APP_ROLE, make_engine, make_sessions, transaction
+from controlplane.db import transaction
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.resource import Outcome, reconcile
 from tests.accounts import token_of
 from tests.factories import Centre, small_centre
-from web.app import create_app
+from tests.moving import app_of
 
 
 class Caller:
@@ -43,36 +46,49 @@ class Caller:
         return self._client.open(f"/api/v1{path}", method=method.upper(), headers={**bearer, **(headers or {})}, **more)
 
 
-class Callers:
-    """The three administrators, a department, a stranger from another one, and nobody."""
+@dataclass(frozen=True)
+class Known:
+    """A small centre, and the secrets of those who call it, in the order of `Callers`."""
 
-    def __init__(self, installation: Installation) -> None:
+    centre: Centre
+    secrets: list[str]
+
+
+def known(session: Session) -> Known:
+    """Make a small centre, and a token for each caller."""
+    centre = small_centre(session)
+    callers: tuple[tuple[str, Role, str | None], ...] = (
+        ("admin", "system_admin", None),
+        ("security", "security_admin", None),
+        ("audit", "audit_admin", None),
+        ("ours", "department_manager", centre.department),
+        ("theirs", "department_manager", centre.other),
+    )
+    return Known(centre, [token_of(session, f"{name}-api", role, department) for name, role, department in callers])
+
+
+class Callers:
+    """The three administrators, a department, a stranger from another one, and nobody; `start` is whom the database
+    begins with, where it is not empty."""
+
+    def __init__(self, installation: Installation, start: Known | None = None) -> None:
         self.installation = installation
         self.sessions = installation.sessions
+        self._lent = ExitStack()
         # The web server's connections see no tenant's rows before they are bound; tests look as the centre.
-        self._engine = make_engine(installation.url, role=APP_ROLE, pool_size=20)
-        self.app = create_app(replace(installation, engine=self._engine, sessions=make_sessions(self._engine)))
-        self.app.testing = True
+        self.app, self.engine = self._lent.enter_context(app_of(installation))
         self.drivers: Drivers = installation.drivers()
-        with transaction(self.sessions) as session:
-            self.centre: Centre = small_centre(session)
-            secrets = [
-                token_of(session, f"{name}-api", role, department)
-                for name, role, department in (
-                    ("admin", "system_admin", None),
-                    ("security", "security_admin", None),
-                    ("audit", "audit_admin", None),
-                    ("ours", "department_manager", self.centre.department),
-                    ("theirs", "department_manager", self.centre.other),
-                )
-            ]
-        callers = (Caller(self.app.test_client(), secret) for secret in secrets)
+        if start is None:
+            with transaction(self.sessions) as session:
+                start = known(session)
+        self.centre = start.centre
+        callers = (Caller(self.app.test_client(), secret) for secret in start.secrets)
         self.admin, self.security, self.audit, self.ours, self.theirs = callers
         self.nobody = Caller(self.app.test_client(), "")
 
     def close(self) -> None:
-        """Give the web server's connections back."""
-        self._engine.dispose()
+        """Give the application back."""
+        self._lent.close()
 
     def work(self, resource: str) -> Outcome:
         """Do what a worker would do for a resource."""

@@ -79,7 +79,7 @@ def create_app(installation: Installation) -> OpenAPI:
         static_folder=str(Path(__file__).parent / "static"),
         template_folder=str(Path(__file__).parent / "templates"),
     )
-    _configure(app, installation.settings)
+    configure(app, installation.settings)
     if installation.settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=installation.settings.trusted_proxies)  # type: ignore[method-assign]
     _trace(app)
@@ -90,13 +90,14 @@ def create_app(installation: Installation) -> OpenAPI:
     transactions.init_idempotency(app)
     errors.init_app(app)
     api.init_app(app)
-    console.init_app(app, installation.settings)
+    console.init_app(app)
     docs.init_app(app)
     health.init_app(app, partial(doctor.ready, installation))
     return app
 
 
-def _configure(app: Flask, config: Settings) -> None:
+def configure(app: Flask, config: Settings) -> None:
+    """Have `app` go by these settings, with nobody at its entrance. Raises Misconfigured."""
     app.config.update(
         SECRET_KEY=secret_key(config),
         MAX_CONTENT_LENGTH=LARGEST_BODY,

@@ -1,5 +1,7 @@
 """A little of `make check-brute-force`: what of it does not hang on how fast this machine is."""
 
+import pytest
+
 from controlplane.bootstrap import Installation
 from tests.brute_force.attack import BUSY, LOCKED, WRONG, attack, scene
 from tests.brute_force.timing import compared, sampled
@@ -8,6 +10,7 @@ from tests.serving import served
 TIMES = 80
 
 
+@pytest.mark.usefixtures("real_passwords")
 def test_many_wrong_tries_at_once_lock_the_name_and_not_the_service(installation: Installation) -> None:
     here = scene(installation)
     with served(installation) as url:

@@ -1,11 +1,10 @@
 """One order to many: all of them or none, however they were chosen and whoever else is at it."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from controlplane.db import Sessions, transaction
@@ -15,6 +14,7 @@ from controlplane.services import resources
 from controlplane.services.resources import BulkOrder
 from tests.factories import ask, given, vm
 from tests.people import ADMIN, AUDITOR, stranger
+from tests.statements import noted
 
 
 def running(sessions: Sessions, count: int) -> list[UUID]:
@@ -29,20 +29,6 @@ def running(sessions: Sessions, count: int) -> list[UUID]:
 
 def states(session: Session, refs: Sequence[UUID]) -> set[str]:
     return set(session.scalars(select(Resource.state).where(Resource.id.in_(refs))))
-
-
-@contextmanager
-def statements(session: Session) -> Iterator[list[str]]:
-    """Note every statement that is sent within the block; one for many rows is noted once."""
-    sent: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        sent.append(statement)
-
-    engine = session.get_bind()
-    event.listen(engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(engine, "before_cursor_execute", note)
 
 
 def test_all_are_stopped_with_an_event_and_a_job_each(sessions: Sessions) -> None:
@@ -115,9 +101,9 @@ def test_no_statement_is_sent_for_each_row(sessions: Sessions) -> None:
     refs = running(sessions, 80)
     sent = []
     for some in (refs[:2], refs[2:40]):
-        with transaction(sessions) as session, statements(session) as stops:
+        with transaction(sessions) as session, noted(session.get_bind()) as stops:
             resources.act_many(session, ADMIN, BulkOrder("vm", some, "stop"))
-        with transaction(sessions) as session, statements(session) as deletes:
+        with transaction(sessions) as session, noted(session.get_bind()) as deletes:
             resources.delete_many(session, ADMIN, "vm", some)
         sent.append((len(stops), len(deletes)))
     assert sent[0] == sent[1] <= (5, 5)
@@ -125,7 +111,7 @@ def test_no_statement_is_sent_for_each_row(sessions: Sessions) -> None:
 
 def test_two_who_choose_the_same_in_another_order_do_not_lock_each_other_out(sessions: Sessions) -> None:
     refs = running(sessions, 3)
-    with transaction(sessions) as session, statements(session) as sent:
+    with transaction(sessions) as session, noted(session.get_bind()) as sent:
         resources.act_many(session, ADMIN, BulkOrder("vm", refs[::-1], "stop"))
     locks = [statement for statement in sent if "FOR UPDATE" in statement]
     assert len(locks) == 1 and "ORDER BY resources.id" in locks[0]

@@ -6,10 +6,14 @@ import pytest
 
 from controlplane.actor import Role
 from controlplane.bootstrap import Installation
+from controlplane.db import make_sessions
+from controlplane.settings import Settings
 from tests.access.callers import Caller, signed_in
 from tests.access.matrix import asks, send
 from tests.access.place import Place, furnish
 from tests.access.routes import OPEN
+from tests.moving import engine_on
+from tests.templates import Template
 from tests.web.visitors import Page
 
 ROLES: tuple[Role, ...] = ("system_admin", "security_admin", "audit_admin", "department_manager")
@@ -17,13 +21,18 @@ INLINE = "//style | //@style | //script[not(@src)] | //@*[starts-with(name(), 'o
 BUT_GET = {"POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
 
-@pytest.fixture
-def place(installation: Installation) -> Place:
-    return furnish(installation)
+@pytest.fixture(scope="module")
+def pages(template: Template[None], tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Page]]:
+    """Every page that somebody of these roles gets, and those that are open, with its route and its reader."""
+    with template.copy() as url, engine_on(url) as engine:
+        config = Settings(database_url=url, state_dir=tmp_path_factory.mktemp("state"))
+        place = furnish(Installation(config, url, engine, make_sessions(engine)))
+        found = list(_pages(place))
+        place.http.close()
+        return found
 
 
-def pages(place: Place) -> Iterator[tuple[str, Page]]:
-    """Yield every page that somebody of these roles gets, and those that are open, with its route and its reader."""
+def _pages(place: Place) -> Iterator[tuple[str, Page]]:
     for role in ROLES:
         yield from _pages_of(place, signed_in(place, f"reader-{role}", role, "session"))
     yield from _pages_of(place, Caller("nobody", "nobody", place.http.app.test_client()), {OPEN})
@@ -37,9 +46,11 @@ def _pages_of(place: Place, reader: Caller, only: set[str] | None = None) -> Ite
                 yield f"{reader.name}: {ask.rule.rule} ({answer.status_code})", Page(answer)
 
 
-def test_every_form_that_changes_something_carries_a_token_and_leads_nowhere_else(place: Place) -> None:
+def test_every_form_that_changes_something_carries_a_token_and_leads_nowhere_else(
+    pages: list[tuple[str, Page]],
+) -> None:
     forms = 0
-    for name, page in pages(place):
+    for name, page in pages:
         for form in page.all("//form[translate(@method, 'POST', 'post') = 'post']"):
             assert form.xpath(".//input[@name='csrf_token' and string-length(@value) > 20]"), name
             assert all(to.startswith("/") and to[1:2] not in {"/", "\\"} for to in form.xpath("@action")), name
@@ -48,9 +59,9 @@ def test_every_form_that_changes_something_carries_a_token_and_leads_nowhere_els
     assert forms > 100
 
 
-def test_every_page_allows_no_script_but_ours_and_holds_none_itself(place: Place) -> None:
+def test_every_page_allows_no_script_but_ours_and_holds_none_itself(pages: list[tuple[str, Page]]) -> None:
     seen = set()
-    for name, page in pages(place):
+    for name, page in pages:
         headers = page.answer.headers
         policy = headers["Content-Security-Policy"]
         assert {"default-src 'self'", "object-src 'none'", "base-uri 'none'", "form-action 'self'"} <= set(

@@ -88,6 +88,7 @@ def test_a_locked_name_costs_no_hash_whether_there_is_such_a_user_or_not(
     assert len(hashes) == 5
 
 
+@pytest.mark.usefixtures("real_passwords")
 def test_twenty_tries_at_once_are_no_more_than_five(gate: Gate) -> None:
     gate.person("wang")
 

@@ -49,6 +49,11 @@ def test_a_password_that_breaks_a_rule_is_told_which(password: str) -> None:
         passwords.check(Wish(password, ("wang", "王芳")), 12)
 
 
+@pytest.mark.usefixtures("real_passwords")
+def test_a_hash_costs_whoever_guesses_what_the_makers_of_argon2_advise() -> None:
+    assert passwords.hashed("x").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
 def test_the_hash_of_nobody_is_matched_by_nothing() -> None:
     assert not passwords.matches(None, "")
     assert not passwords.matches("no hash", "x")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from controlplane.actor import Actor
@@ -30,6 +30,7 @@ from controlplane.services.users import NewUser
 from tests.accounts import RULES, person, token_of
 from tests.factories import given, make_department
 from tests.people import ADMIN, OPERATOR, SECURITY, staff_of
+from tests.statements import noted
 
 NOW = datetime(2030, 1, 7, 12, tzinfo=UTC)
 
@@ -143,9 +144,9 @@ def test_use_is_noted_every_ten_minutes_in_one_statement_more(sessions: Sessions
             return session.scalars(select(ApiToken.last_used_at)).one()
 
     assert used() is None
-    for minutes, noted in ((0, 0), (9, 0), (10, 0), (11, 11), (20, 11), (22, 22)):
+    for minutes, seen in ((0, 0), (9, 0), (10, 0), (11, 11), (20, 11), (22, 22)):
         actor_of(sessions, secret, now=NOW + timedelta(minutes=minutes))
-        assert used() == NOW + timedelta(minutes=noted)
+        assert used() == NOW + timedelta(minutes=seen)
 
 
 def test_noting_its_use_waits_for_nobody_who_uses_the_same_token(sessions: Sessions) -> None:
@@ -160,10 +161,8 @@ def test_noting_its_use_waits_for_nobody_who_uses_the_same_token(sessions: Sessi
 def test_a_token_that_is_known_is_read_by_the_orm_never(sessions: Sessions) -> None:
     with transaction(sessions) as session:
         secret = token_of(session, "program", "operator")
-    asked: list[str] = []
-    engine = sessions.kw["bind"]
-    event.listen(engine, "before_cursor_execute", lambda _c, _cur, sql, *_: asked.append(sql))
-    actor_of(sessions, secret, now=datetime.now(UTC))
+    with noted(sessions.kw["bind"]) as asked:
+        actor_of(sessions, secret, now=datetime.now(UTC))
     assert asked == []
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text, update
+from sqlalchemy.orm import Session
 
 from controlplane import lease_sweep, unused
 from controlplane.actor import Actor, system
@@ -21,7 +22,8 @@ from controlplane.services.leases import Which
 from controlplane.services.users import NewUser
 from quotas.verify import verify
 from tests.people import ADMIN, OPERATOR
-from tests.reconcile.lab import Lab
+from tests.reconcile.lab import Lab, furnish
+from tests.templates import Template
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 WORKER = system("worker")
@@ -96,14 +98,25 @@ class Leasing:
             return not list(verify(session))
 
 
+def managed(session: Session) -> UUID:
+    """Make a small centre with one fake hypervisor; return the manager of a department."""
+    furnish(session)
+    users.create(session, OPERATOR, NewUser("manager", "Manager", "department_manager", "environment"))
+    return session.query(User).filter_by(username="manager").one().id
+
+
+@pytest.fixture(scope="session")
+def start_leasing(template: Template[None]) -> Iterator[Template[UUID]]:
+    """That centre and that manager."""
+    with template.furnished(managed) as made:
+        yield made
+
+
 @pytest.fixture
-def leasing(installation: Installation) -> Iterator[Leasing]:
+def leasing(installation: Installation, start_leasing: Template[UUID]) -> Iterator[Leasing]:
     """A lab with one fake hypervisor and a department with a manager."""
     with Lab(installation) as lab:
-        with transaction(lab.sessions) as session:
-            users.create(session, OPERATOR, NewUser("manager", "Manager", "department_manager", "environment"))
-            manager = session.query(User).filter_by(username="manager").one().id
-        yield Leasing(lab, manager=manager)
+        yield Leasing(lab, manager=start_leasing.made)
 
 
 _TOLD = text("SELECT params FROM notifications WHERE user_id = :user AND event = :event ORDER BY id")

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from controlplane.actor import Actor
 from controlplane.db import Sessions, transaction
@@ -22,10 +23,11 @@ from controlplane.telling.mail import MailServer, Sender
 from controlplane.telling.sending import Calling, Mailing
 from controlplane.telling.targets import Allowed
 from tests.accounts import KEYS
-from tests.factories import given
+from tests.factories import small_centre
 from tests.notices.certificates import Certificates, certificates
 from tests.notices.hooks import Receiver
 from tests.notices.mailbox import Mailbox
+from tests.templates import Template
 from tests.window.conftest import person
 
 LOOPBACK = Allowed.of("127.0.0.1")
@@ -72,15 +74,29 @@ class Desk:
         self.now += timedelta(**by)
 
 
+Staffed = tuple[Actor, Actor, UUID]
+
+
+def staffed(session: Session) -> Staffed:
+    """Make a small centre; return the manager of a department, an administrator and the department."""
+    centre = small_centre(session)
+    manager = person(session, "manager", "department_manager", centre.department)
+    admin = person(session, "admin", "system_admin", None)
+    session.get_one(User, manager.id).email = "manager@nm.example"
+    [department] = session.scalars(select(Department.id).where(Department.code == centre.department))
+    return manager, admin, department
+
+
+@pytest.fixture(scope="session")
+def start_desk(template: Template[None]) -> Iterator[Template[Staffed]]:
+    """That centre and those people."""
+    with template.furnished(staffed) as made:
+        yield made
+
+
 @pytest.fixture
-def desk(sessions: Sessions, signed: Certificates) -> Desk:
-    centre = given(sessions)
-    with transaction(sessions) as session:
-        manager = person(session, "manager", "department_manager", centre.department)
-        admin = person(session, "admin", "system_admin", None)
-        session.get_one(User, manager.id).email = "manager@nm.example"
-        [department] = session.scalars(select(Department.id).where(Department.code == centre.department))
-    return Desk(sessions, manager, admin, department, signed.trusting())
+def desk(sessions: Sessions, start_desk: Template[Staffed], signed: Certificates) -> Desk:
+    return Desk(sessions, *start_desk.made, signed.trusting())
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,14 @@
 """The inbox, what one wants by mail, and webhooks in the console, in both languages."""
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from controlplane.db import transaction
 from controlplane.models import Delivery, User, Webhook
 from controlplane.notices import Notice, tell
 from tests.callers import Callers
 from tests.factories import ask, vm
+from tests.statements import noted
 from tests.web.visitors import Visitor, Visitors
 
 
@@ -69,10 +70,8 @@ def test_an_empty_inbox_says_so(visit: Visitors) -> None:
 def test_the_count_of_unread_costs_one_query(http: Callers, visit: Visitors) -> None:
     colleague = visit("colleague")
     told(http, "colleague", *("x" for _ in range(120)))
-    statements: list[str] = []
-    engine = http._engine
-    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-    page = colleague.get("/account")
+    with noted(http.engine) as statements:
+        page = colleague.get("/account")
     assert page.texts("//header//span[@class='side-count']") == ["99+"]
     assert len([s for s in statements if "FROM notifications" in s]) == 1
 

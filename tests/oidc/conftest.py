@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from controlplane.bootstrap import Installation
+from tests.callers import Known
 from tests.oidc.double import Double
 from tests.oidc.office import BACK, Office
 from tests.oidc.real import RealProvider, running
+from tests.templates import Template
 
 Opens = Callable[..., Office]
 
@@ -37,12 +39,12 @@ def double() -> Iterator[Double]:
 
 
 @pytest.fixture
-def office(installation: Installation) -> Iterator[Opens]:
+def office(installation: Installation, start_callers: Template[Known]) -> Iterator[Opens]:
     """Opens Steppe with the provider of an issuer and further settings."""
     with ExitStack() as stack:
 
         def opened(issuer: str, **more: Any) -> Office:
-            made = Office(installation, issuer, **more)
+            made = Office(installation, issuer, start_callers.made, **more)
             stack.callback(made.http.close)
             return made
 

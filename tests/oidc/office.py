@@ -11,7 +11,7 @@ from controlplane.bootstrap import Installation
 from controlplane.db import transaction
 from controlplane.models import AuditEvent, SignIn, User
 from controlplane.settings import Settings
-from tests.callers import Callers
+from tests.callers import Callers, Known
 from tests.oidc.real import RealProvider
 from tests.web.visitors import Page, Visitor
 
@@ -32,11 +32,11 @@ def settings(issuer: str, **more: Any) -> Settings:
 class Office:
     """The application with a provider at `issuer`; `more` are settings of the test's own."""
 
-    def __init__(self, installation: Installation, issuer: str, **more: Any) -> None:
+    def __init__(self, installation: Installation, issuer: str, start: Known | None = None, **more: Any) -> None:
         base = installation.settings
         where = {"database_url": base.database_url, "state_dir": base.state_dir}
         self.installation = replace(installation, settings=settings(issuer, **where, **more))
-        self.http = Callers(self.installation)
+        self.http = Callers(self.installation, start)
         self.issuer = issuer
 
     def browser(self, language: str = "en") -> Visitor:

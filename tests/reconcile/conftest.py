@@ -5,11 +5,19 @@ from collections.abc import Iterator
 import pytest
 
 from controlplane.bootstrap import Installation
-from tests.reconcile.lab import Lab
+from tests.reconcile.lab import Lab, furnish
+from tests.templates import Template
+
+
+@pytest.fixture(scope="session")
+def start_lab(template: Template[None]) -> Iterator[Template[None]]:
+    """A small centre with one fake hypervisor."""
+    with template.furnished(furnish) as made:
+        yield made
 
 
 @pytest.fixture
-def lab(installation: Installation) -> Iterator[Lab]:
+def lab(installation: Installation, start_lab: Template[None]) -> Iterator[Lab]:
     """A lab with one fake hypervisor."""
     with Lab(installation) as made:
         yield made

@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import exists, select, text
+from sqlalchemy.orm import Session
 
 from controlplane.bootstrap import Installation
 from controlplane.db import transaction
-from controlplane.models import AuditEvent, Claim, Pool, Resource
+from controlplane.models import AuditEvent, Claim, Pool, Resource, Site
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.resource import Outcome, reconcile
 from controlplane.services import pools, resources
@@ -41,18 +42,24 @@ class Picture:
     discrepancies: list[Any]
 
 
+def furnish(session: Session, *, driver: str = "fake", hypervisors: int = 1) -> None:
+    """Make a small centre whose hypervisors are all of one driver."""
+    small_centre(session, hypervisors=hypervisors if driver == "fake" else 0)
+    if driver == "libvirt":
+        for number in range(hypervisors):
+            make_libvirt_pool(session, f"hv-{number + 1:02}")
+
+
 class Lab:
-    """A small centre whose hypervisors are all of one driver."""
+    """A small centre whose hypervisors are all of one driver; it is made where the database begins with none."""
 
     def __init__(self, installation: Installation, *, driver: str = "fake", hypervisors: int = 1) -> None:
         self.installation = installation
         self.sessions = installation.sessions
         self.drivers: Drivers = installation.drivers()
         with transaction(self.sessions) as session:
-            small_centre(session, hypervisors=hypervisors if driver == "fake" else 0)
-            if driver == "libvirt":
-                for number in range(hypervisors):
-                    make_libvirt_pool(session, f"hv-{number + 1:02}")
+            if not session.scalar(select(exists(select(Site)))):
+                furnish(session, driver=driver, hypervisors=hypervisors)
 
     def __enter__(self) -> "Lab":
         return self

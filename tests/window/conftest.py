@@ -25,8 +25,9 @@ from controlplane.services.users import NewUser
 from controlplane.settings import settings
 from quotas.metering import balances
 from tests.callers import Callers
-from tests.factories import Centre, given, vm
+from tests.factories import Centre, small_centre, vm
 from tests.people import OPERATOR, SECURITY
+from tests.templates import Template
 from tests.web.visitors import Visitors
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -93,10 +94,12 @@ def person(session: Session, name: str, role: str, department: str | None) -> Ac
     return Actor(user.id, name, "user", user.role, user.department_id, scope, user=user.id)
 
 
-@pytest.fixture
-def office(sessions: Sessions) -> Iterator[Office]:
-    """The small centre with a quota of ten of most things, and its people."""
-    centre = given(sessions, limits=LIMITS)
+Staffed = tuple[Centre, dict[str, Actor]]
+
+
+def staffed(session: Session) -> Staffed:
+    """Make a small centre with a quota of ten of most things, and people who ask and decide."""
+    centre = small_centre(session, limits=LIMITS)
     roles = {
         "manager": ("department_manager", centre.department),
         "deputy": ("department_manager", centre.department),
@@ -106,9 +109,21 @@ def office(sessions: Sessions) -> Iterator[Office]:
         "other_admin": ("system_admin", None),
         "security": ("security_admin", None),
     }
-    with transaction(sessions) as session:
-        people = {name: person(session, name, role, of) for name, (role, of) in roles.items()}
-    yield Office(sessions, centre, people)
+    return centre, {name: person(session, name, role, of) for name, (role, of) in roles.items()}
+
+
+@pytest.fixture(scope="session")
+def start_office(template: Template[None]) -> Iterator[Template[Staffed]]:
+    """That centre and those people."""
+    with template.furnished(staffed) as made:
+        yield made
+
+
+@pytest.fixture
+def office(sessions: Sessions, start_office: Template[Staffed]) -> Office:
+    """The small centre with a quota of ten of most things, and its people."""
+    centre, people = start_office.made
+    return Office(sessions, centre, dict(people))
 
 
 @pytest.fixture

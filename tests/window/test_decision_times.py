@@ -151,7 +151,7 @@ def test_nobodys_times_are_shown_to_whoever_is_bound_to_nothing(http: Callers) -
     with transaction(http.sessions) as session:
         decided(session)
         assert session.scalar(text("SELECT count(*) FROM request_times")) == 1
-    with http._engine.connect() as connection:
+    with http.engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM request_times")) == 0
 
 

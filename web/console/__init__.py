@@ -11,7 +11,6 @@ from controlplane.actor import Actor
 from controlplane.errors import Forbidden, NotFound
 from controlplane.policy import allows
 from controlplane.services import notifications as inbox
-from controlplane.settings import Settings
 from web.console import (
     attachments,
     audit,
@@ -87,7 +86,7 @@ for module in (
     module.register(pages)
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask) -> None:
     """Serve the console and give its templates what every page needs."""
     app.register_blueprint(pages)
     app.add_template_filter(called)
@@ -101,7 +100,7 @@ def init_app(app: Flask, settings: Settings) -> None:
             "unread": _unread(),
             "lang": language(),
             "request_id": g.get("trace"),
-            "centre_name": settings.centre_name,
+            "centre_name": app.config["CENTRE_NAME"],
         }
 
 
