@@ -35,8 +35,10 @@ class Interrupted:
         self._happenings = {step: [happening]}
 
     def __getattr__(self, name: str) -> Any:
+        act = getattr(self._driver, name)
+
         def call(*args: Any) -> Any:
-            done = getattr(self._driver, name)(*args)
+            done = act(*args)
             if self._happenings.get(name):
                 self._happenings[name].pop()()
             return done
