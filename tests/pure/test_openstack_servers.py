@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from provisioners import openstack_servers as servers
 from provisioners.cloud_seed import hostname
 from provisioners.contract import Machine, MachineSpec, Rejected
+from tests.drivers.openstack_double import NOVAS, a_server
 
 OURS = UUID("0190a0b0-c0d0-7000-8000-4fd09a2c11e7")
-NOVAS = UUID("8c5a1f6e-0f0b-4f5e-9d3c-2f6a7b8c9d0e")
 USER_DATA = ("#!/bin/sh\r\necho 你好\x00\n", "#cloud-config\nusers: [default]\n", "From a stranger\n", "\ud800")
 KEY = "ssh-ed25519 AAAA someone@here"
 SPEC = MachineSpec(
@@ -35,29 +35,15 @@ SPEC = MachineSpec(
 )
 
 
-def a_server(spec: MachineSpec | None = SPEC, **changes: Any) -> dict[str, Any]:
-    """Return a server as Nova shows it: one that was made of `spec`, or a stranger's."""
-    shown = {
-        "id": str(NOVAS),
-        "name": "web",
-        "status": "ACTIVE",
-        "OS-EXT-STS:task_state": None,
-        "flavor": {"vcpus": 4, "ram": 4096, "disk": 40, "ephemeral": 0, "swap": 0, "extra_specs": {}},
-        "metadata": servers.metadata(spec) if spec else {},
-        "description": None,
-    }
-    return shown | changes
-
-
 def labelled(**written: str) -> dict[str, Any]:
-    return a_server(metadata=servers.metadata(SPEC, **written))
+    return a_server(SPEC, metadata=servers.metadata(SPEC, **written))
 
 
 # --- a server read as a machine
 
 
 def test_a_server_is_read_as_the_machine_that_it_was_made_of() -> None:
-    assert servers.machine_of(a_server()) == Machine(
+    assert servers.machine_of(a_server(SPEC)) == Machine(
         id=OURS,
         name="门户-web-1",
         power="on",
@@ -74,14 +60,14 @@ def test_a_server_is_read_as_the_machine_that_it_was_made_of() -> None:
 
 
 def test_a_strangers_server_has_novas_own_id_and_nobodys_label() -> None:
-    stranger = a_server(None, metadata={"colour": "red"})
+    stranger = a_server(metadata={"colour": "red"})
     assert servers.label_of(stranger) is None
-    assert servers.machine_of(stranger) == Machine(NOVAS, "web", "on", 4, 4096, 40, "")
+    assert servers.machine_of(stranger) == Machine(NOVAS, "web", "on", 1, 512, 10, "")
 
 
 def test_a_server_whose_tenant_wrote_nonsense_where_our_id_goes_is_a_strangers() -> None:
     for nonsense in ("", "web", f"{OURS}0", "../../"):
-        assert servers.machine_of(labelled(id=nonsense)) == Machine(NOVAS, "web", "on", 4, 4096, 40, "")
+        assert servers.machine_of(labelled(id=nonsense)) == Machine(NOVAS, "门户-web-1", "on", 4, 4096, 40, "")
 
 
 @pytest.mark.parametrize("nonsense", ["", "x", "-1", "1.5", "²"])
@@ -92,7 +78,7 @@ def test_numbers_that_somebody_spoilt_are_read_as_none(nonsense: str) -> None:
 
 def test_an_adoption_is_read_back() -> None:
     assert servers.machine_of(a_server(replace(SPEC, adopted=True))).adopted
-    assert not servers.machine_of(a_server()).adopted
+    assert not servers.machine_of(a_server(SPEC)).adopted
 
 
 @pytest.mark.parametrize(
@@ -118,12 +104,12 @@ def test_an_adoption_is_read_back() -> None:
 def test_a_status_says_whether_a_machine_runs_is_whole_and_is_worked_on(
     status: str, power: str, complete: bool, busy: bool
 ) -> None:
-    machine = servers.machine_of(a_server(status=status))
+    machine = servers.machine_of(a_server(SPEC, status=status))
     assert (machine.power, machine.complete, machine.busy) == (power, complete, busy)
 
 
 def test_a_server_with_a_task_is_busy_whatever_its_status() -> None:
-    assert servers.machine_of(a_server(**{"OS-EXT-STS:task_state": "powering-off"})).busy
+    assert servers.machine_of(a_server(SPEC, **{"OS-EXT-STS:task_state": "powering-off"})).busy
 
 
 @pytest.mark.parametrize(
@@ -133,7 +119,7 @@ def test_a_server_with_a_task_is_busy_whatever_its_status() -> None:
 def test_a_description_says_when_a_server_was_last_tried_to_be_brought_back(
     description: str | None, generation: int
 ) -> None:
-    assert servers.tried(a_server(description=description)) == generation
+    assert servers.tried(a_server(SPEC, description=description)) == generation
 
 
 # --- a spec written as a server
@@ -190,7 +176,7 @@ def test_a_guest_is_called_what_novas_host_names_allow(name: str, expected: str)
 @given(st.text(max_size=40), st.text(max_size=40), st.text(max_size=40))
 def test_any_name_is_read_back_as_it_was_written(name: str, department: str, system: str) -> None:
     asked = body(name=name, department=department, system=system)
-    machine = servers.machine_of(a_server(metadata=asked["metadata"]))
+    machine = servers.machine_of(a_server(SPEC, metadata=asked["metadata"]))
     assert (machine.name, machine.department, machine.system) == (name, department, system)
 
 
@@ -265,10 +251,10 @@ def test_user_data_that_nova_would_not_take_is_rejected_with_its_length() -> Non
     ],
 )
 def test_a_fault_has_a_permanent_code_and_novas_own_words(words: str, code: str) -> None:
-    fault = servers.fault_of(a_server(fault={"code": 500, "message": words}))
+    fault = servers.fault_of(a_server(SPEC, fault={"code": 500, "message": words}))
     assert (fault.code, fault.detail) == (code, words)
 
 
 @pytest.mark.parametrize("fault", [{}, {"fault": None}, {"fault": {"code": 500, "message": ""}}])
 def test_a_failure_of_which_nova_says_nothing_is_still_a_sentence(fault: dict[str, Any]) -> None:
-    assert servers.fault_of(a_server(**fault)).detail == "Nova says no more than ERROR"
+    assert servers.fault_of(a_server(SPEC, **fault)).detail == "Nova says no more than ERROR"
