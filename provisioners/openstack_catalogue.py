@@ -88,8 +88,7 @@ class Catalogue:
             return found
 
     def _domain(self) -> str:
-        found = self._link.ask("identity", "/domains", name=self._settings.domain) or {}
-        for domain in found.get("domains", ()):
+        for domain in self._link.few("identity", "/domains", "domains", name=self._settings.domain):
             return str(domain["id"])
         raise Rejected("openstack.no_domain", f"the region has no domain {self._settings.domain}")
 
@@ -109,8 +108,8 @@ class Catalogue:
         return project
 
     def _one_project(self, wanted: Document) -> str | None:
-        found = self._link.ask("identity", "/projects", **wanted) or {}
-        return next((str(project["id"]) for project in found.get("projects", ())), None)
+        found = self._link.few("identity", "/projects", "projects", **wanted)
+        return next((str(project["id"]) for project in found), None)
 
     def _act_in(self, project: str) -> None:
         us = self._kept("us", self._us)
@@ -121,8 +120,7 @@ class Catalogue:
         return self._link.user()
 
     def _role(self) -> str:
-        found = self._link.ask("identity", "/roles", name=self._settings.role) or {}
-        for role in found.get("roles", ()):
+        for role in self._link.few("identity", "/roles", "roles", name=self._settings.role):
             return str(role["id"])
         raise Rejected("openstack.no_role", f"the region has no role {self._settings.role}")
 
@@ -142,8 +140,7 @@ class Catalogue:
         return name
 
     def _server_group(self, group: str, project: str) -> str:
-        listed = self._link.ask("compute", "/os-server-groups", project) or {}
-        for known in listed.get("server_groups", ()):
+        for known in self._link.few("compute", "/os-server-groups", "server_groups", project=project):
             if known["name"] == group and known["policy"] == "anti-affinity":
                 return str(known["id"])
         body = {"server_group": {"name": group, "policy": "anti-affinity"}}
@@ -165,19 +162,18 @@ class Catalogue:
             return [str(image["id"])] if image and image["status"] == "active" else []
         algorithm, _, digest = name.partition(":")
         wanted = {"os_hash_value": digest} if algorithm == "sha512" else {"name": name}
-        found = self._link.ask("image", "/images", status="active", **wanted) or {}
-        return [str(image["id"]) for image in found.get("images", ())]
+        found = self._link.few("image", "/images", "images", status="active", **wanted)
+        return [str(image["id"]) for image in found]
 
     def _subnets(self, name: str, project: str) -> list[Document]:
         wanted = {"id": name} if _is_id(name) else {"name": name}
-        found = (self._link.ask("network", "/networks", **wanted) or {}).get("networks", ())
+        found = self._link.few("network", "/networks", "networks", **wanted)
         own = [n for n in found if n["project_id"] == project]
         usable = own or [n for n in found if n["shared"]]
         if len(usable) != 1:
             count = len(usable) or "no"
             raise Rejected("openstack.no_network", f"the region has {count} networks {name} that the project may use")
-        subnets = self._link.ask("network", "/subnets", network_id=usable[0]["id"]) or {}
-        return list(subnets.get("subnets", ()))
+        return self._link.few("network", "/subnets", "subnets", network_id=usable[0]["id"])
 
 
 def _is_id(name: str) -> bool:

@@ -199,7 +199,8 @@ class OpenStackDriver:
             if machine not in known and machine.version == _NOVAS_VERSION:
                 single = self.link.ask("compute", f"/servers/{machine}")
                 found += [single["server"]] if single else []
-        return [server for server in found if server["status"] not in _GONE]
+        # Whoever has a project can put any tag on its servers: the label says which machine it is.
+        return [s for s in found if s["status"] not in _GONE and servers.id_of(s) in ids]
 
     def _every(self) -> Iterable[Server]:
         zone = self._settings.availability_zone
@@ -212,10 +213,9 @@ class OpenStackDriver:
         """Return a machine's server. Of two, the older is it, unless it failed: two workers have asked at once, and a
         port can be but one's."""
         found = sorted(self._servers([machine]), key=lambda s: (s["status"] == "ERROR", s["created"], s["id"]))
+        _must_be_of_one_project(machine, found)
         for extra in found[1:]:
-            # In another project it is not of our making, whatever its tag says.
-            if extra["tenant_id"] == found[0]["tenant_id"]:
-                self.link.tell("compute", "DELETE", f"/servers/{extra['id']}")
+            self.link.tell("compute", "DELETE", f"/servers/{extra['id']}")
         return found[0] if found else None
 
     def _ready(self, spec: MachineSpec) -> Server:
@@ -253,7 +253,12 @@ class OpenStackDriver:
         whole: Document = {"server": body}
         if spec.spread_group:
             whole["os:scheduler_hints"] = {"group": self._catalogue.server_group(spec.spread_group, project)}
-        answer = self.link.tell("compute", "POST", "/servers", whole, project)
+        try:
+            answer = self.link.tell("compute", "POST", "/servers", whole, project)
+        except Rejected:
+            # An image that was replaced meanwhile is one more thing that Nova calls a bad request.
+            self._catalogue.forget()
+            raise
         if answer is None:
             self._catalogue.forget()
             raise Unreachable(f"something that {spec.name} is made from has just gone; looking again")
@@ -261,7 +266,7 @@ class OpenStackDriver:
 
     def _recover(self, server: Server, spec: MachineSpec) -> NoReturn:
         """Bring a server in error back, once a generation: one that never ran is made anew, another is rebooted."""
-        if server.get("OS-SRV-USG:launched_at") is None:
+        if server.get("OS-SRV-USG:launched_at") is None and not _label(server).adopted:
             if _label(server).generation >= spec.generation:
                 raise self._fault(server)
             self.link.tell("compute", "DELETE", f"/servers/{server['id']}")
@@ -337,6 +342,14 @@ _NOVAS_VERSION = 4
 
 def _label(server: Server) -> servers.Label:
     return servers.label_of(server) or servers.Label(server["name"], "", "", 0, "", 0, 0, adopted=False)
+
+
+def _must_be_of_one_project(machine: UUID, found: Collection[Server]) -> None:
+    """Of two servers in two projects, one was labelled by somebody else, and nothing tells which."""
+    claims = {f"{server['id']} of project {server['tenant_id']}" for server in found}
+    if len({server["tenant_id"] for server in found}) > 1:
+        detail = f"servers {' and '.join(sorted(claims))} are all labelled as machine {machine}; unlabel the wrong ones"
+        raise Rejected("openstack.claimed_twice", detail)
 
 
 def _must_not_be_adopted(spec: MachineSpec) -> None:

@@ -24,6 +24,8 @@ MICROVERSIONS: Mapping[str, str] = {"compute": "2.90", "placement": "1.36"}
 """2.90 names the guest apart from the server; it came with Xena."""
 PAGE = 500
 _REFUSED = frozenset({400, 403, 405, 406, 411, 422, 501})
+_PLAIN_404 = frozenset({"image"})
+"""Glance says in plain words that it has no such image. Of the others such an answer is a proxy's."""
 
 
 class Ingress(BaseModel):
@@ -46,7 +48,8 @@ class Settings(BaseModel):
     from outside.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What is wrong with a connection is told to people, who need not see its password.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     cloud: str | None = Field(None, description="name in the worker's clouds.yaml, in place of all of `auth`")
     auth_url: str | None = None
@@ -68,8 +71,8 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> "Settings":
-        named = (self.auth_url, self.username, self.password, self.project_name)
-        if (self.cloud is None) == any(part is None for part in named):
+        named = [part is not None for part in (self.auth_url, self.username, self.password, self.project_name)]
+        if any(named) if self.cloud else not all(named):
             raise ValueError("give either cloud, or auth_url, username, password and project_name")
         return self
 
@@ -98,14 +101,18 @@ class Link:
         return self._call(service, method, path, project, json=body)
 
     def every(self, service: Service, path: str, key: str, **params: Any) -> Iterator[Document]:
-        """Yield every item of a list, page by page."""
+        """Yield every item of a list, page by page. Raises Rejected, Unreachable."""
         wanted = {"limit": PAGE, **params}
         while True:
-            page = self.ask(service, path, **wanted) or {}
-            yield from page.get(key, ())
+            page = self._page(service, path, key, wanted)
+            yield from page[key]
             wanted["marker"] = _marker(page, key)
             if wanted["marker"] is None:
                 return
+
+    def few(self, service: Service, path: str, key: str, **params: Any) -> list[Document]:
+        """Return a list that is short enough for one answer. Raises Rejected, Unreachable."""
+        return list(self._page(service, path, key, params)[key])
 
     def user(self) -> str:
         """Return the id that the region knows us by."""
@@ -125,6 +132,13 @@ class Link:
             self._region = None
         for region in opened:
             region.close()
+
+    def _page(self, service: Service, path: str, key: str, params: Document) -> Document:
+        page = self.ask(service, path, **params)
+        # An empty list is an answer; none at all would let what is there look as if it were not.
+        if page is None or not isinstance(page.get(key), list):
+            raise Unreachable(f"{service} GET {path}: the answer has no {key}")
+        return page
 
     def _call(self, service: Service, method: str, path: str, project: str | None, **how: Any) -> Document | None:
         more = {"microversion": MICROVERSIONS[service]} if service in MICROVERSIONS else {}
@@ -194,30 +208,34 @@ def _open(settings: Settings) -> Region:
 
 
 def _document(service: Service, method: str, path: str, answer: Any) -> Document | None:
-    status = answer.status_code
-    if status == 404:
+    status, document = answer.status_code, _read(answer)
+    if status == 404 and (document or service in _PLAIN_404):
         return None
-    try:
-        document = answer.json() if answer.content else {}
-    except ValueError:
-        document = {}
-    if status < 300:
-        return dict(document)
-    kind, words = _words(document, answer.reason)
+    if status < 300 and document is not None:
+        return document
+    kind, words = _words(document or {}, answer.reason)
     if status == 409:
         raise Conflict(kind, words)
     if status in _REFUSED:
         raise Rejected(_code(kind, words), words)
-    raise Unreachable(f"{service} {method} {path.partition('?')[0]}: {status} {words}")
+    broken = ", and not in JSON" if document is None else ""
+    raise Unreachable(f"{service} {method} {path.partition('?')[0]}: {status} {words}{broken}")
 
 
-def _words(document: Any, otherwise: str) -> tuple[str, str]:
+def _read(answer: Any) -> Document | None:
+    """Return what an answer holds; None where it is no document at all, such as the page of a proxy in between."""
+    try:
+        document = answer.json() if answer.content else {}
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _words(document: Document, otherwise: str) -> tuple[str, str]:
     """Return the service's word for an error and its sentence: Nova, Neutron, Keystone and Placement each have their
     own way to say it."""
-    if not isinstance(document, dict) or not document:
-        return "", str(otherwise)
-    name, inside = next(iter(document.items()))
-    if isinstance(inside, list) and inside:
+    name, inside = next(iter(document.items()), ("", otherwise))
+    if isinstance(inside, list) and inside and isinstance(inside[0], dict):
         return str(inside[0].get("code", "")), str(inside[0].get("detail") or inside[0].get("title"))
     if isinstance(inside, dict):
         return str(inside.get("type") or name), str(inside.get("message") or otherwise)
@@ -229,7 +247,9 @@ def _code(kind: str, words: str) -> str:
 
 
 def _marker(page: Document, key: str) -> str | None:
-    """Return where the next page begins; None after the last."""
+    """Return where the next page begins; None after the last. Nova and Neutron, Keystone, and Glance each say it in
+    their own way."""
     links = [link["href"] for link in page.get(f"{key}_links", ()) if link.get("rel") == "next"]
-    following = links[0] if links else page.get("next")
-    return dict(parse_qsl(urlsplit(following).query)).get("marker") if following else None
+    links += [(page.get("links") or {}).get("next"), page.get("next")]
+    following = next(filter(None, links), "")
+    return dict(parse_qsl(urlsplit(following).query)).get("marker")

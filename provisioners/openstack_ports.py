@@ -47,7 +47,7 @@ def of(link: Link, machines: Collection[UUID]) -> list[Document]:
     found: list[Document] = []
     for start in range(0, len(wanted), _AT_ONCE):
         names = [port_name(machine, card) for machine in wanted[start : start + _AT_ONCE] for card in range(_CARDS)]
-        found += (link.ask("network", "/ports", name=names, fields=_FIELDS) or {}).get("ports", ())
+        found += link.every("network", "/ports", "ports", name=names, fields=_FIELDS)
     return found
 
 
@@ -96,6 +96,6 @@ def _taken(link: Link, nic: Nic, network: str, conflict: Conflict) -> Rejected:
     if conflict.kind == "OverQuota":
         return Rejected("openstack.over_quota", str(conflict))
     holds = f"ip_address={nic.address}"
-    found = (link.ask("network", "/ports", fixed_ips=holds, network_id=network, fields=_FIELDS) or {}).get("ports")
+    found = link.few("network", "/ports", "ports", fixed_ips=holds, network_id=network, fields=_FIELDS)
     holder = f"; port {found[0]['id']} of project {found[0]['project_id']} has it" if found else ""
     return Rejected("openstack.address_taken", f"{nic.address} cannot be taken: {conflict}{holder}")

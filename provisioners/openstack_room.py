@@ -15,8 +15,7 @@ def room(link: Link, zone: str | None) -> dict[str, Room]:
     in all."""
     hosts = None if zone is None else _hosts(link, zone)
     inventories: dict[str, list[Document]] = {name: [] for name in OURS}
-    listed = (link.ask("placement", "/resource_providers") or {}).get("resource_providers", ())
-    for provider in listed:
+    for provider in link.few("placement", "/resource_providers", "resource_providers"):
         if hosts is None or provider["name"] in hosts:
             found = link.ask("placement", f"/resource_providers/{provider['uuid']}/inventories") or {}
             for name, inventory in found.get("inventories", {}).items():
@@ -37,5 +36,5 @@ def _sum(inventories: Iterable[Document]) -> Room:
 
 
 def _hosts(link: Link, zone: str) -> set[str]:
-    zones = (link.ask("compute", "/os-availability-zone/detail") or {}).get("availabilityZoneInfo", ())
+    zones = link.few("compute", "/os-availability-zone/detail", "availabilityZoneInfo")
     return {host for one in zones if one["zoneName"] == zone for host in one.get("hosts") or ()}

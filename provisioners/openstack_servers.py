@@ -6,7 +6,11 @@ What Nova has no field for is in the server's metadata; its tag is what it is fo
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.encoders import encode_base64
+from email.message import Message
 from email.mime.multipart import MIMEMultipart
+from email.mime.nonmultipart import MIMENonMultipart
 from email.mime.text import MIMEText
 from typing import Any
 from uuid import UUID
@@ -59,9 +63,9 @@ class Label:
 
 def label_of(server: Server) -> Label | None:
     """Return what is written down on a server; None on one that Steppe never had."""
-    written = {k.removeprefix(PREFIX): v for k, v in server["metadata"].items() if k.startswith(PREFIX)}
-    if "id" not in written:
+    if _our_id(server) is None:
         return None
+    written = {k.removeprefix(PREFIX): v for k, v in server["metadata"].items() if k.startswith(PREFIX)}
     number: dict[str, int] = {k: _number(written.get(k)) for k in ("generation", "boots", "builds")}
     return Label(
         name=str(written.get("name", server["name"])),
@@ -102,7 +106,7 @@ def tag_of(machine: UUID) -> str:
 
 def id_of(server: Server) -> UUID:
     """Return the id of the machine that a server is: ours where it carries one, Nova's own otherwise."""
-    return UUID(server["metadata"].get(f"{PREFIX}id") or server["id"])
+    return _our_id(server) or UUID(server["id"])
 
 
 def is_busy(server: Server) -> bool:
@@ -185,33 +189,40 @@ _FAULTS: Mapping[str, str] = {
 }
 
 
-def _user_data(spec: MachineSpec) -> str | None:
+def _user_data(spec: MachineSpec) -> str:
     """Nova hands out one key pair a server, and of its user; so keys travel as user data, in a part of their own that
     adds to what the asker's part says."""
-    keys = yaml.safe_dump({"ssh_authorized_keys": list(spec.ssh_keys)}, allow_unicode=True) if spec.ssh_keys else ""
-    if spec.user_data is None and not keys:
-        return None
-    if spec.user_data is None:
-        text = f"#cloud-config\n{keys}".encode()
-    elif not keys:
-        text = spec.user_data.encode("utf-8", "surrogatepass")
-    else:
-        text = _in_parts(spec.user_data, keys)
-    encoded = base64.b64encode(text).decode()
+    keys = yaml.safe_dump({"ssh_authorized_keys": list(spec.ssh_keys)}, allow_unicode=True)
+    ours = f"#cloud-config\n{keys}" if spec.ssh_keys else ""
+    asked = (spec.user_data or "").encode("utf-8", "surrogatepass")
+    encoded = base64.b64encode(_in_parts(asked, ours) if asked and ours else asked or ours.encode()).decode()
     if len(encoded) > MOST_USER_DATA:
         detail = f"user data and keys come to {len(encoded)} characters in base64; Nova takes {MOST_USER_DATA}"
         raise Rejected("openstack.user_data_too_long", detail)
     return encoded
 
 
-def _in_parts(user_data: str, keys: str) -> bytes:
+def _in_parts(asked: bytes, ours: str) -> bytes:
     whole = MIMEMultipart()
-    # What plain text is, cloud-init tells by its first line, as it would alone.
-    whole.attach(MIMEText(user_data, "plain", "utf-8"))
-    ours = MIMEText(f"#cloud-config\n{keys}", "cloud-config", "utf-8")
-    ours["Merge-Type"] = "list(append)+dict(recurse_array)+str()"
-    whole.attach(ours)
+    theirs: Message = message_from_bytes(asked)
+    if not theirs.is_multipart():
+        # What plain text is, cloud-init tells by its first line, as it would alone; parts within it it would not see.
+        theirs = MIMENonMultipart("text", "plain", charset="utf-8")
+        theirs.set_payload(asked)
+        encode_base64(theirs)
+    keys = MIMEText(ours, "cloud-config", "utf-8")
+    keys["Merge-Type"] = "list(append)+dict(recurse_array)+str()"
+    whole.attach(theirs)
+    whole.attach(keys)
     return whole.as_bytes()
+
+
+def _our_id(server: Server) -> UUID | None:
+    """Return the id that Steppe wrote on a server. Whoever has the server's project may write anything there."""
+    try:
+        return UUID(server["metadata"].get(f"{PREFIX}id", ""))
+    except ValueError:
+        return None
 
 
 def _number(written: str | None) -> int:

@@ -67,8 +67,7 @@ def _let_in(link: Link, project: str, ingress: Iterable[Ingress]) -> None:
 
 def _default_group(link: Link, project: str) -> str:
     """Return a project's default security group, which Neutron makes when it is first looked at."""
-    found = link.ask("network", "/security-groups", project_id=project, name="default") or {}
-    for group in found.get("security_groups", ()):
+    for group in link.few("network", "/security-groups", "security_groups", project_id=project, name="default"):
         return str(group["id"])
     raise Unreachable("Neutron has no default security group for a project yet")
 
@@ -80,12 +79,10 @@ def remove(link: Link, catalogue: Catalogue, department: str) -> None:
     if project is None:
         raise Missing(f"no project {department}")
     _must_be_empty(link, project, department)
-    spread = link.ask("compute", "/os-server-groups", all_projects="true") or {}
-    for group in spread.get("server_groups", ()):
+    for group in link.few("compute", "/os-server-groups", "server_groups", all_projects="true"):
         if group["project_id"] == project:
             link.tell("compute", "DELETE", f"/os-server-groups/{group['id']}")
-    groups = link.ask("network", "/security-groups", project_id=project) or {}
-    for group in groups.get("security_groups", ()):
+    for group in link.few("network", "/security-groups", "security_groups", project_id=project):
         link.tell("network", "DELETE", f"/security-groups/{group['id']}")
     link.tell("network", "DELETE", f"/quotas/{project}")
     link.tell("compute", "DELETE", f"/os-quota-sets/{project}")
@@ -94,10 +91,9 @@ def remove(link: Link, catalogue: Catalogue, department: str) -> None:
 
 
 def _must_be_empty(link: Link, project: str, department: str) -> None:
-    servers = link.ask("compute", "/servers", all_tenants="true", project_id=project, limit=1) or {}
-    left = {"servers": servers.get("servers", ())}
+    left = {"servers": link.few("compute", "/servers", "servers", all_tenants="true", project_id=project, limit=1)}
     for name in ("ports", "routers", "networks", "floatingips"):
-        left[name] = (link.ask("network", f"/{name}", project_id=project, limit=1) or {}).get(name, ())
+        left[name] = link.few("network", f"/{name}", name, project_id=project, limit=1)
     holding = [name for name, items in left.items() if items]
     if holding:
         raise Rejected("openstack.project_in_use", f"project {department} still has {', '.join(holding)}")

@@ -1,0 +1,41 @@
+"""An OpenStack region of canned answers, with what an order finds in any region, and the driver of its pool."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from provisioners.openstack_driver import OpenStackDriver, connect
+from tests.drivers import openstack_double as double
+from tests.drivers.openstack_double import NETWORK, NOVAS, PROJECT, SERVERS, Double
+
+
+@pytest.fixture
+def region() -> Iterator[Double]:
+    """A region with one project, one image, one network that is shared, and no machines."""
+    with double.region() as made:
+        made.answers("GET", "/identity/v3/domains", body={"domains": [{"id": "default"}]})
+        made.answers("GET", "/identity/v3/projects", body={"projects": [{"id": PROJECT, "name": "dsj"}]})
+        made.answers("GET", "/identity/v3/roles", body={"roles": [{"id": "member-role"}]})
+        made.answers("PUT", f"/identity/v3/projects/{PROJECT}/users/{double.US}/roles/member-role", 204)
+        made.answers("GET", "/compute/v2.1/flavors/detail", body={"flavors": []})
+        made.answers("POST", "/compute/v2.1/flavors", body={"flavor": {}})
+        made.answers("GET", "/image/v2/images", body={"images": [{"id": "an-image", "status": "active"}]})
+        network = {"id": "gov-network", "project_id": "centre", "shared": True}
+        made.answers("GET", f"{NETWORK}/networks", body={"networks": [network]})
+        subnets = [{"id": cidr, "network_id": "gov-network", "cidr": cidr} for cidr in ("10.20.0.0/24", "fd20::/64")]
+        made.answers("GET", f"{NETWORK}/subnets", body={"subnets": subnets})
+        made.answers("GET", f"{NETWORK}/ports", body={"ports": []})
+        made.answers("POST", f"{NETWORK}/ports", 201, {"port": {"id": "new-port"}})
+        made.answers("GET", f"{SERVERS}/detail", body={"servers": []})
+        made.answers("GET", f"{SERVERS}/{NOVAS}/os-instance-actions", body={"instanceActions": []})
+        made.answers("POST", SERVERS, 202, {"server": {"id": "new-server"}})
+        yield made
+
+
+@pytest.fixture
+def driver(region: Double) -> Iterator[OpenStackDriver]:
+    """The driver of a pool that is the region."""
+    opened = connect(region.way_in(), Path())
+    yield opened
+    opened.close()

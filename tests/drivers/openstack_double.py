@@ -1,0 +1,213 @@
+"""The HTTP side of an OpenStack region that says what a test tells it to say, for what real services cannot be made to
+say on demand.
+
+It knows how to sign in and where its services are. Beyond that it has a table of canned answers and no idea of servers:
+what it is not told to answer, it notes as unexpected.
+"""
+
+import json
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+from provisioners.contract import MachineSpec
+from provisioners.openstack_servers import OURS, metadata, tag_of
+
+Fate = Literal["answer", "hang up", "say nothing"]
+
+NOVAS = UUID("8c5a1f6e-0f0b-4f5e-9d3c-2f6a7b8c9d0e")
+US, PROJECT = "us0", "our-project"
+USERNAME, PASSWORD = "steppe", "corr3ct-horse 密码"
+TOKENS = "/identity/v3/auth/tokens"
+SERVERS = "/compute/v2.1/servers"
+NETWORK = "/network/v2.0"
+_SERVICES = {
+    "identity": "/identity/v3",
+    "compute": "/compute/v2.1",
+    "network": "/network",
+    "image": "/image",
+    "placement": "/placement",
+}
+_DAY_AFTER_TOMORROW = "2999-01-01T00:00:00.000000Z"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said to a request; `body` is sent as JSON unless it is text."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    fate: Fate = "answer"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked: `query` has a list of values for each name, `body` is None where there was none."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    body: Any
+    token: str | None
+
+
+class Double:
+    """A region on loopback. `requests` is all that was asked of it, `unexpected` what it had no answer to."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.unexpected: list[str] = []
+        self._once: dict[tuple[str, str], deque[Answer]] = defaultdict(deque)
+        self._always: dict[tuple[str, str], Answer] = {}
+        self._tokens = 0
+        self._closing = Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        self._open()
+
+    def answers(self, method: str, path: str, status: int = 200, body: Any = None, **how: Any) -> None:
+        """Have a request answered so: `times` times before what it is answered always, or always.
+
+        `fate` and `headers` are those of Answer.
+        """
+        times = how.pop("times", None)
+        answer = Answer(status, body, **how)
+        if times is None:
+            self._always[method, path] = answer
+        else:
+            self._once[method, path].extend([answer] * times)
+
+    def asked(self, method: str, path: str) -> list[Request]:
+        """Return what was asked of one path."""
+        return [request for request in self.requests if (request.method, request.path) == (method, path)]
+
+    def way_in(self, **more: Any) -> dict[str, Any]:
+        """Return the connection of a pool that is this region."""
+        us = {"username": USERNAME, "password": PASSWORD, "project_name": "steppe"}
+        return {"auth_url": f"{self.url}/identity/v3", **us, "call_seconds": 5, **more}
+
+    def close(self) -> None:
+        self._closing.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def reply(self, request: Request) -> Answer:
+        """Take down a request and return what to say to it."""
+        self.requests.append(request)
+        key = (request.method, request.path)
+        if self._once[key]:
+            answer = self._once[key].popleft()
+        elif key in self._always:
+            answer = self._always[key]
+        else:
+            self.unexpected.append(" ".join(key))
+            answer = Answer(418, {"error": {"message": "the test does not expect this"}})
+        if answer.fate == "say nothing":
+            self._closing.wait()
+        if request.path == TOKENS:
+            self._tokens += 1
+            return Answer(answer.status, answer.body, {**answer.headers, "X-Subject-Token": f"token-{self._tokens}"})
+        return answer
+
+    def _open(self) -> None:
+        self.answers("POST", TOKENS, 201, {"token": self.token(*_SERVICES)})
+        for service, version, path in (("identity/v3", "v3.14", ""), ("image", "v2.15", "v2/")):
+            links = [{"rel": "self", "href": f"{self.url}/{service}/{path}"}]
+            known = {"id": version, "status": "CURRENT", "links": links}
+            self.answers("GET", f"/{service}", 200, {"versions": [known]})
+
+    def token(self, *services: str) -> dict[str, Any]:
+        """Return what Keystone says of a token, with these services in its catalogue."""
+        known = {"interface": "public", "region": "R", "region_id": "R"}
+        catalogue = [
+            {"type": name, "name": name, "endpoints": [{**known, "id": name, "url": self.url + _SERVICES[name]}]}
+            for name in services
+        ]
+        domain = {"id": "default", "name": "Default"}
+        return {
+            "methods": ["password"],
+            "user": {"id": US, "name": USERNAME, "domain": domain},
+            "project": {"id": PROJECT, "name": "steppe", "domain": domain},
+            "roles": [{"id": "r", "name": "admin"}],
+            "catalog": catalogue,
+            "issued_at": "2024-01-01T00:00:00.000000Z",
+            "expires_at": _DAY_AFTER_TOMORROW,
+        }
+
+
+@contextmanager
+def region() -> Iterator[Double]:
+    """Give a region that ends with the block, in which nothing unexpected may have been asked."""
+    double = Double()
+    try:
+        yield double
+    finally:
+        double.close()
+    assert not double.unexpected
+
+
+def a_server(spec: MachineSpec | None = None, **changes: Any) -> dict[str, Any]:
+    """Return a running server as Nova shows it: one that was made of `spec`, or a stranger's."""
+    size = (spec.vcpu, spec.memory_mib, spec.disk_gib) if spec else (1, 512, 10)
+    shown = {
+        "id": str(NOVAS),
+        "name": spec.name if spec else "web",
+        "status": "ACTIVE",
+        "tenant_id": PROJECT,
+        "created": "2024-01-01T00:00:00Z",
+        "image": {"id": "an-image"},
+        "flavor": dict(zip(("vcpus", "ram", "disk"), size, strict=True)),
+        "metadata": metadata(spec) if spec else {},
+        "tags": [OURS, tag_of(spec.id)] if spec else [],
+        "description": None,
+        "OS-EXT-STS:task_state": None,
+        "OS-EXT-AZ:availability_zone": "nova",
+        "OS-SRV-USG:launched_at": "2024-01-01T00:00:30.000000",
+    }
+    return shown | changes
+
+
+def _handler(double: Double) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _take(self) -> None:
+            where = urlsplit(self.path)
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = json.loads(sent) if sent else None
+            path = where.path.rstrip("/")
+            answer = double.reply(
+                Request(self.command, path, parse_qs(where.query), body, self.headers.get("X-Auth-Token"))
+            )
+            if answer.fate == "answer":
+                self._say(answer)
+            else:
+                self.close_connection = True
+
+        def _say(self, answer: Answer) -> None:
+            plain = isinstance(answer.body, str)
+            said = b"" if answer.body is None else (answer.body if plain else json.dumps(answer.body)).encode()
+            what = {"Content-Type": "text/html" if plain else "application/json", "Content-Length": str(len(said))}
+            self.send_response(answer.status)
+            for name, value in {**answer.headers, **what}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _take  # noqa: N815 - the names that http.server looks for
+
+    return Handler
