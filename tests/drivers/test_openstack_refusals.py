@@ -115,7 +115,10 @@ def test_a_server_that_nova_is_busy_with_is_unreachable_for_now_whatever_is_orde
 def test_a_build_that_failed_is_a_fault_in_novas_words_and_not_tried_again(
     region: Double, driver: OpenStackDriver
 ) -> None:
-    shows(region, failed(**{"OS-SRV-USG:launched_at": None}))
+    never_ran = failed(**{"OS-SRV-USG:launched_at": None})
+    # Nova's lists leave the fault out of a server that no host ever had.
+    shows(region, {**never_ran, "fault": None})
+    region.answers("GET", OURS, body={"server": never_ran})
     refused(driver, "openstack.no_valid_host", "There are not enough hosts available")
     assert ordered(region) == []
 
@@ -144,6 +147,7 @@ def test_a_server_in_error_that_ran_is_brought_back_once_a_generation(region: Do
     assert region.asked("PUT", OURS)[0].body == {"server": {"description": f"{TRIED}4"}}
     assert region.asked("POST", ACTION)[0].body == {"reboot": {"type": "HARD"}}
     shows(region, failed(description=f"{TRIED}4"))
+    region.answers("GET", OURS, body={"server": failed(description=f"{TRIED}4")})
     refused(driver, "openstack.no_valid_host", "No valid host")
     assert len(ordered(region)) == 2
 
