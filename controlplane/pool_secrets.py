@@ -17,12 +17,7 @@ class CannotOpen(Exception):
 
 def sealed(keys: Keys, connection: Mapping[str, Any]) -> dict[str, Any]:
     """Return a connection with its secrets sealed; one that is sealed already stays."""
-    return {
-        name: {SEALED: keys.sealing.encrypt(value.encode()).decode()}
-        if name in SECRET and isinstance(value, str)
-        else value
-        for name, value in connection.items()
-    }
+    return {name: _sealed(keys, value) if name in SECRET else value for name, value in connection.items()}
 
 
 def opened(keys: Keys, connection: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,6 +28,13 @@ def opened(keys: Keys, connection: Mapping[str, Any]) -> dict[str, Any]:
 def resealed(keys: Keys, connection: Mapping[str, Any]) -> dict[str, Any]:
     """Return a connection whose secrets are sealed with the newest key. Raises CannotOpen."""
     return sealed(keys, opened(keys, connection))
+
+
+def _sealed(keys: Keys, value: Any) -> Any:
+    if value is None or (isinstance(value, dict) and value.keys() == {SEALED}):
+        return value
+    # A password of digits that somebody wrote as a number is as secret as any.
+    return {SEALED: keys.sealing.encrypt(str(value).encode()).decode()}
 
 
 def _opened(keys: Keys, value: Any) -> Any:

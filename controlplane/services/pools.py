@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.orm import Session
 
 from controlplane import audit, lookups
@@ -16,6 +16,9 @@ from controlplane.db import new_id
 from controlplane.errors import AlreadyExists, InUse, Invalid, Stale
 from controlplane.kinds import KINDS
 from controlplane.models import Pool, PoolCapacity, Resource
+from controlplane.policy import authorize
+from controlplane.pool_secrets import SECRET, CannotOpen, resealed
+from controlplane.secrets import Keys
 from quotas.amounts import effective_capacity
 from quotas.limits import set_limit
 
@@ -126,6 +129,24 @@ def delete(session: Session, actor: Actor, ref: str) -> None:
     _said(session, actor, pool, "delete", {})
     session.delete(pool)
     session.flush()
+
+
+def reseal(session: Session, actor: Actor, keys: Keys) -> int:
+    """Seal every pool's secrets with the newest key, so that older ones can be dropped; return of how many pools.
+
+    Raises Forbidden; Invalid where a secret was sealed with a key that is not here.
+    """
+    authorize(actor, "role.grant")
+    holding = Pool.connection.has_any(array(sorted(SECRET)))
+    found = session.scalars(select(Pool).where(holding).order_by(Pool.id).with_for_update()).all()
+    for pool in found:
+        try:
+            pool.connection = resealed(keys, pool.connection)
+        except CannotOpen as error:
+            raise Invalid(field=f"secret of pool {pool.code}", reason=f"cannot be opened: {error}") from error
+        _said(session, actor, pool, "reseal", {})
+    session.flush()
+    return len(found)
 
 
 def _said(session: Session, actor: Actor, pool: Pool, verb: str, details: dict[str, Any]) -> None:
