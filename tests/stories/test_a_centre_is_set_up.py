@@ -125,7 +125,7 @@ def test_a_pool_with_an_unknown_driver_is_refused_with_the_known_ones(sessions: 
     given(sessions)
     capacity = {c: Capacity(None) for c in ROOMY}
     new = pools.NewPool("odd", "odd", "vm", "nm", 3, "vmware", {}, capacity)
-    with transaction(sessions) as session, pytest.raises(Invalid, match="libvirt, fake"):
+    with transaction(sessions) as session, pytest.raises(Invalid, match="libvirt, openstack, fake"):
         pools.create(session, ADMIN, new)
 
 
