@@ -61,4 +61,4 @@ def token_is_made_used_and_revoked(page: Page, address: str, words: dict[str, st
 def status_of(address: str, secret: str) -> int:
     """Return what the API answers to a token."""
     bearer = {"Authorization": f"Bearer {secret}"}
-    return requests.get(f"{address}/api/v1/vms", headers=bearer, timeout=10).status_code
+    return requests.get(f"{address}/api/v1/vms", headers=bearer, timeout=60).status_code

@@ -94,7 +94,7 @@ def test_five_machines_and_a_quota_raise_go_through_two_approvers_and_run(
             made = [str(resource.id) for resource in session.query(Resource)]
         for ident in made:
             http.work(ident)
-        expect(page.locator("#made tbody .state")).to_have_text([words["running"]] * 5, timeout=15_000)
+        expect(page.locator("#made tbody .state")).to_have_text([words["running"]] * 5)
         page.goto(f"/vms?request={there.rpartition('/')[2]}")
         expect(page.locator("#vms tbody th")).to_have_text(FIVE)
 

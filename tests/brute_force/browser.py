@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from urllib.parse import urlencode, urlsplit
 
-PATIENCE = 60
+PATIENCE = 180
 
 
 @dataclass(frozen=True)

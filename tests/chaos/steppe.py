@@ -21,7 +21,7 @@ from tests.chaos.traps import SOCKET, Traps
 from tests.cli.processes import ROOT, environment, free_port, postmaster, runs, short_folder, steppe, until
 
 Victim = Literal["worker", "web", "database"]
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 _SETTINGS = {
     "STEPPE_WORKER_DEAD_SECONDS": "3",

@@ -70,7 +70,7 @@ class Traps:
             self._go = threading.Event()
             self._wanted, self._caught = point, None
 
-    def wait(self, seconds: float = 30) -> Caught:
+    def wait(self, seconds: float = 180) -> Caught:
         """Return who was caught."""
         with self._changed:
             assert self._changed.wait_for(lambda: self._caught, seconds), f"nobody came to {self._wanted}"

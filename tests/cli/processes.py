@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 STEPPE = (sys.executable, "-m", "controlplane.cli")
 
 
-def until(look: Callable[[], T | None], what: str, seconds: float = 30) -> T:
+def until(look: Callable[[], T | None], what: str, seconds: float = 180) -> T:
     """Return what `look` finds as soon as it finds something."""
     deadline = time.monotonic() + seconds
     while True:
@@ -58,7 +58,9 @@ def free_port() -> int:
 
 def steppe(env: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end."""
-    return subprocess.run((*STEPPE, *words), env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        (*STEPPE, *words), env=env, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False
+    )
 
 
 def alive(state: Path) -> list[int]:

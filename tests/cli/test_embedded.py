@@ -42,16 +42,16 @@ class User:
     def url(self) -> str:
         """Wait until the server is there and return its address."""
         assert self.process.stdout
-        assert select.select([self.process.stdout], [], [], 30)[0], "the server did not come up"
+        assert select.select([self.process.stdout], [], [], 180)[0], "the server did not come up"
         return self.process.stdout.readline().strip()
 
     def leave(self) -> int:
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=180)
         return self.process.returncode
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=180)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def state(folder: Path) -> Path:
 
 
 def ask(url: str, statement: str) -> object:
-    with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+    with psycopg.connect(url, autocommit=True, connect_timeout=60) as connection:
         row = connection.execute(statement).fetchone()
         return row[0] if row else None
 
@@ -152,4 +152,4 @@ def test_a_server_that_replaced_a_killed_one_is_stopped_by_whoever_is_last(state
     replaced = postmaster(state)
     assert replaced, "the early one still uses it"
     assert early.leave() == 0
-    until(lambda: not runs(replaced), "the server to be stopped", seconds=10)
+    until(lambda: not runs(replaced), "the server to be stopped")

@@ -76,7 +76,7 @@ class Up:
     def said(self) -> str:
         return self.log.read_text()
 
-    def wait(self, seconds: float = 60) -> str:
+    def wait(self, seconds: float = 180) -> str:
         """Wait until it says that it is up, and return all that it has said."""
 
         def said_so() -> bool:
@@ -124,7 +124,7 @@ def the_first_start_loads_the_centre_serves_it_and_stops_at_ctrl_c(story: Story)
     story.ids = {v["id"] for v in vms}
     assert len(story.ids) == story.machines() == 292
 
-    with urllib.request.urlopen(f"{story.url}/sign-in", timeout=10) as page:
+    with urllib.request.urlopen(f"{story.url}/sign-in", timeout=60) as page:
         assert page.status == 200
         assert "<form" in page.read().decode()
 
@@ -156,7 +156,7 @@ def another_start_finds_everything_as_it_was_left(story: Story) -> None:
     said = up.wait()
     assert DEMO not in said
     assert "loading" not in said
-    with urllib.request.urlopen(f"{story.url}/sign-in", timeout=10) as page:
+    with urllib.request.urlopen(f"{story.url}/sign-in", timeout=60) as page:
         assert page.status == 200, "it says that it is up when it is"
     vms = all_vms(story)
     assert {v["state"] for v in vms} == {"running"}
@@ -169,7 +169,7 @@ def the_readmes_first_calls_work_when_they_are_pasted(story: Story) -> None:
     pasted = calls.replace("http://127.0.0.1:8080", story.url)
     assert pasted != calls
     done = subprocess.run(
-        ("bash", "-u"), input=pasted, env=story.env, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False
+        ("bash", "-u"), input=pasted, env=story.env, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     answers = [json.loads(line) for line in done.stdout.splitlines() if line]
@@ -194,7 +194,7 @@ def killing_the_supervisor_leaves_no_children_and_the_next_start_works(story: St
     assert len(children) >= 3, "web server, its worker process, and the worker"
     os.kill(up.process.pid, signal.SIGKILL)
     up.process.wait(10)
-    until(lambda: set(alive(story.state)) <= servers(story.state), "the children to end", seconds=30)
+    until(lambda: set(alive(story.state)) <= servers(story.state), "the children to end")
 
     again = story.up()
     again.wait()

@@ -61,7 +61,7 @@ def reading(browser: ClientConnection, text: str) -> str:
     """Read until `text` has come and return all that came."""
     read = ""
     while text not in read:
-        piece = browser.recv(timeout=10)
+        piece = browser.recv(timeout=60)
         read += piece if isinstance(piece, str) else piece.decode(errors="replace")
     return read
 
@@ -70,7 +70,7 @@ def ending(browser: ClientConnection) -> tuple[int, str]:
     """Read to the end and return with what code and reason it came."""
     try:
         while True:
-            browser.recv(timeout=15)
+            browser.recv(timeout=60)
     except ConnectionClosed as closed:
         assert closed.rcvd is not None
         return closed.rcvd.code, closed.rcvd.reason

@@ -481,7 +481,7 @@ def _during_a_first_limit(sessions: Sessions, act: Callable[[Session], None]) ->
             assert not running.done(), "it should have waited for the limit"
             watching.rollback()
         setting.commit()
-        running.result(timeout=30)
+        running.result(timeout=120)
 
 
 def test_a_release_that_meets_an_ancestors_first_limit_gives_back_there_too(kept: Session, sessions: Sessions) -> None:
@@ -524,7 +524,7 @@ def test_two_releases_of_one_subject_at_once_give_back_once(kept: Session, sessi
             assert not running.done(), "it should have waited for the first"
             watching.rollback()
         first.commit()
-        running.result(timeout=30)
+        running.result(timeout=120)
     assert balance(kept, LEAF) == balance(kept, POOL) == (0, 6)
     assert found(kept) == []
 

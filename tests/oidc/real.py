@@ -25,7 +25,7 @@ class RealProvider:
         self.people: dict[str, dict[str, Any]] = {}
 
     def says(self, **settings: Any) -> None:
-        requests.post(f"{self.issuer}/control", data=json.dumps(settings), timeout=10).raise_for_status()
+        requests.post(f"{self.issuer}/control", data=json.dumps(settings), timeout=60).raise_for_status()
 
     def knows(self, subject: str, login: str | None = None, groups: Any = (), **more: Any) -> None:
         """Know somebody by this subject, who signs in by it; `amr` and `acr` are how, all others are claims."""
@@ -37,14 +37,14 @@ class RealProvider:
     def sign_in(self, url: str, subject: str) -> str:
         """Do what a browser does that is sent to `url`, as this subject; return the address it is sent back to."""
         with requests.Session() as browser:
-            form = browser.get(url, timeout=10)
+            form = browser.get(url, timeout=60)
             form.raise_for_status()
-            answer = browser.post(form.url, data={"user": subject}, timeout=10, allow_redirects=False)
+            answer = browser.post(form.url, data={"user": subject}, timeout=60, allow_redirects=False)
             while answer.is_redirect:
                 to = urljoin(answer.url, answer.headers["Location"])
                 if not to.startswith(self.issuer):
                     return to
-                answer = browser.get(to, timeout=10, allow_redirects=False)
+                answer = browser.get(to, timeout=60, allow_redirects=False)
         raise AssertionError(f"the provider kept the browser: {answer.status_code} {answer.text[:500]}")
 
 

@@ -39,19 +39,19 @@ def said(connection: HTTPConnection, body: str) -> str:
 
 
 def test_requests_that_follow_one_another_are_answered_in_order(port: int) -> None:
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = HTTPConnection("127.0.0.1", port, timeout=120)
     assert [said(connection, f"{n}") for n in range(200)] == [f"{n}" for n in range(200)]
 
 
 def test_who_asks_all_the_time_keeps_the_only_thread_from_nobody(port: int) -> None:
-    busy, *others = (HTTPConnection("127.0.0.1", port, timeout=30) for _ in range(4))
+    busy, *others = (HTTPConnection("127.0.0.1", port, timeout=120) for _ in range(4))
     for n in range(50):
         assert said(busy, "busy") == "busy"
         assert [said(other, f"{n}") for other in others] == [f"{n}"] * 3
 
 
 def test_two_requests_sent_at_once_are_both_answered(port: int) -> None:
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = HTTPConnection("127.0.0.1", port, timeout=120)
     connection.connect()
     one = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n%d"
     connection.sock.sendall(one % 1 + one % 2)
@@ -63,7 +63,7 @@ def test_two_requests_sent_at_once_are_both_answered(port: int) -> None:
 
 
 def test_an_answer_comes_in_one_piece(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as client:
         for n in range(20):
             client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n%02d" % n)
             assert re.search(rb"\r\n\r\n%02d \d+$" % n, client.recv(4096))
