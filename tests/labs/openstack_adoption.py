@@ -16,7 +16,7 @@ from tests.labs.openstack_steppe import POOL, SMALL, beside, connection
 from tests.labs.openstack_story import Lab
 
 PROJECTS, EACH = 20, 10
-_BUILD_SECONDS = 900.0
+_BUILD_SECONDS = 2400.0
 _ADOPTED_SECONDS = 600.0
 
 
