@@ -156,6 +156,7 @@ def allocated(submitted: Record, made: Record, *, with_pool: bool) -> dict[str, 
         "request": str(submitted.id),
         "lease": _lease(prepared.lease_until, "granted"),
         "fault": None,
+        "underway_since": None,
         "waiting": None,
         **({"pool": made.pool.code} if with_pool else {}),
     }
