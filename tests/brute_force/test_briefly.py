@@ -4,6 +4,7 @@ import pytest
 
 from controlplane.bootstrap import Installation
 from tests.brute_force.attack import BUSY, LOCKED, WRONG, attack, scene
+from tests.brute_force.browser import Browser
 from tests.brute_force.timing import compared, sampled
 from tests.serving import served
 
@@ -13,11 +14,13 @@ TIMES = 80
 @pytest.mark.usefixtures("real_passwords")
 def test_many_wrong_tries_at_once_lock_the_name_and_not_the_service(installation: Installation) -> None:
     here = scene(installation)
-    with served(installation) as url:
+    with served(installation, STEPPE_LOCK_MINUTES="60") as url:
         outcome = attack(url, here, TIMES)
+        afterwards = Browser(url).enter(here.victim.username, here.victim.password)
     assert outcome.answers[WRONG] == installation.settings.lock_after
     assert outcome.answers.total() == TIMES
-    assert outcome.answers[LOCKED] > 0 and outcome.answers.keys() <= {WRONG, LOCKED, BUSY}
+    assert outcome.answers.keys() <= {WRONG, LOCKED, BUSY}
+    assert afterwards.status == LOCKED, "not even the right password comes in now"
     assert outcome.entries, "nobody else came in"
     assert outcome.served and {answer.status for answer in outcome.served} == {200}
 
