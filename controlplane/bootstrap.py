@@ -18,7 +18,7 @@ from controlplane.reconcile.gate import Limits
 from controlplane.secrets import keys
 from controlplane.settings import Settings
 from provisioners import registry
-from provisioners.contract import MachineDriver, Unreachable
+from provisioners.contract import Driver, Unreachable
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ class Installation:
         proxy need one."""
         return Drivers(self.connect, limits)
 
-    def connect(self, driver: str, connection: dict[str, Any]) -> MachineDriver:
+    def connect(self, driver: str, connection: dict[str, Any]) -> Driver:
         """Return the driver of a pool, its secrets opened. Raises Rejected, Unreachable."""
         if pool_secrets.SECRET & connection.keys():
             try:

@@ -216,6 +216,58 @@ class RoomDriver(Protocol):
         """Return what the pool has, by resource class."""
 
 
+@dataclass(frozen=True, slots=True)
+class TunnelGroup:
+    """Accounts that share a treatment at a VPN gateway. Their tunnels get addresses of `cidr` and reach `networks`
+    (CIDRs) and nothing else. Times in seconds; rates in kbit/s for each session, None for no limit."""
+
+    name: str
+    cidr: str
+    networks: tuple[str, ...]
+    session_seconds: int
+    idle_seconds: int
+    down_kbit: int | None = None
+    up_kbit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """A session that is up at a gateway. `group` as the gateway took it from RADIUS; `session` is the gateway's own id
+    of it; `since` in seconds since 1970; bytes as seen by the gateway."""
+
+    username: str
+    group: str
+    session: str
+    since: float
+    client: str
+    address: str
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+@runtime_checkable
+class GatewayDriver(Protocol):
+    """One VPN gateway. Who may come in is RADIUS's to say; the gateway carries the groups. Safe to use from several
+    threads. Every method may raise Unreachable or Rejected."""
+
+    def groups(self) -> frozenset[TunnelGroup]:
+        """Return the groups as the gateway really has them: what is in force, not what was last written."""
+
+    def set_groups(self, groups: Collection[TunnelGroup]) -> None:
+        """Let the gateway have just these groups, at once for new sessions. Repeating it is harmless."""
+
+    def tunnels(self) -> list[Tunnel]:
+        """Return the sessions that are up."""
+
+    def disconnect(self, sessions: Collection[str]) -> None:
+        """End these sessions, by the gateway's ids; return once they are gone. One that is gone already is no error."""
+
+    def close(self) -> None:
+        """Let go of the connection; sessions stay up."""
+
+
+Driver = MachineDriver | GatewayDriver
+
 _MACHINE_SPEC = TypeAdapter(MachineSpec)
 
 

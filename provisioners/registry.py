@@ -9,12 +9,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from provisioners.contract import MachineDriver
+from provisioners.contract import Driver
 
 DRIVERS: Mapping[str, str] = {
     "fake": "provisioners.fake_driver.connect",
     "libvirt": "provisioners.libvirt_driver.connect",
     "openstack": "provisioners.openstack_driver.connect",
+    "fake_gateway": "provisioners.fake_gateway.connect",
 }
 
 
@@ -26,7 +27,7 @@ class UnknownDriver(LookupError):
         self.name = name
 
 
-def connect(name: str, connection: Mapping[str, Any], state_dir: Path) -> MachineDriver:
+def connect(name: str, connection: Mapping[str, Any], state_dir: Path) -> Driver:
     """Return the driver `name` for the pool that `connection` describes; nothing is opened before its first call.
 
     `connection` is the driver's own dictionary (see its module). `state_dir` is where a driver may keep files of its
@@ -35,5 +36,5 @@ def connect(name: str, connection: Mapping[str, Any], state_dir: Path) -> Machin
     if name not in DRIVERS:
         raise UnknownDriver(name)
     module, _, function = DRIVERS[name].rpartition(".")
-    driver = cast("Callable[[Mapping[str, Any], Path], MachineDriver]", getattr(import_module(module), function))
+    driver = cast("Callable[[Mapping[str, Any], Path], Driver]", getattr(import_module(module), function))
     return driver(connection, state_dir)

@@ -18,6 +18,7 @@ from controlplane.models.requests import (
 from controlplane.models.resources import Resource
 from controlplane.models.telling import Delivery, MailChoice, Notification, Webhook
 from controlplane.models.tenancy import Department, Site, System
+from controlplane.models.vpn import VpnAccount, VpnGroup, VpnLogin, VpnSession
 
 __all__ = [
     "ApiToken",
@@ -51,5 +52,9 @@ __all__ = [
     "Subnet",
     "System",
     "User",
+    "VpnAccount",
+    "VpnGroup",
+    "VpnLogin",
+    "VpnSession",
     "Webhook",
 ]

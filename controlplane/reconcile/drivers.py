@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from controlplane.reconcile.gate import Limits, gated
-from provisioners.contract import MachineDriver
+from provisioners.contract import Driver, GatewayDriver, MachineDriver, Rejected
 
-Connect = Callable[[str, dict[str, Any]], MachineDriver]
+Connect = Callable[[str, dict[str, Any]], Driver]
 
 
 class Drivers:
@@ -18,12 +18,26 @@ class Drivers:
         """With `limits`, a pool that does not answer holds up nobody but itself."""
         self._connect = connect
         self._limits = limits
-        self._open: dict[UUID, tuple[dict[str, Any], MachineDriver]] = {}
+        self._open: dict[UUID, tuple[dict[str, Any], Driver]] = {}
         self._opening: dict[UUID, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def of(self, pool: UUID, driver: str, connection: dict[str, Any]) -> MachineDriver:
-        """Return the pool's driver, a new one where `connection` has changed. May raise Unreachable."""
+        """Return the driver of a pool of machines, a new one where `connection` has changed. Raises Rejected for a
+        gateway; may raise Unreachable."""
+        opened = self._of(pool, driver, connection)
+        if isinstance(opened, GatewayDriver):
+            raise Rejected("driver.no_machines", f"{driver} drives gateways, which have no machines")
+        return opened
+
+    def gateway(self, pool: UUID, driver: str, connection: dict[str, Any]) -> GatewayDriver:
+        """Return the driver of a gateway likewise. Raises Rejected for what is none; may raise Unreachable."""
+        opened = self._of(pool, driver, connection)
+        if not isinstance(opened, GatewayDriver):
+            raise Rejected("driver.no_gateway", f"{driver} drives machines, and no gateway")
+        return opened
+
+    def _of(self, pool: UUID, driver: str, connection: dict[str, Any]) -> Driver:
         with self._lock:
             opening = self._opening.setdefault(pool, threading.Lock())
         # A lock a pool: one that is slow to answer must not hold up the others.
@@ -36,7 +50,7 @@ class Drivers:
                 self._open[pool] = (connection, opened)
             return opened
 
-    def _gated(self, driver: MachineDriver) -> MachineDriver:
+    def _gated(self, driver: Driver) -> Driver:
         return gated(driver, self._limits) if self._limits else driver
 
     def close(self) -> None:

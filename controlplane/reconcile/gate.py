@@ -7,6 +7,7 @@ one pool are under way at once: where none of them has come back for a while, th
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from threading import Condition, Thread
@@ -14,6 +15,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from provisioners.contract import (
+    Driver,
+    GatewayDriver,
     Machine,
     MachineDriver,
     MachineSpec,
@@ -21,6 +24,8 @@ from provisioners.contract import (
     RoomDriver,
     Tenant,
     TenantDriver,
+    Tunnel,
+    TunnelGroup,
     Unreachable,
 )
 
@@ -91,8 +96,10 @@ class Gate:
             self._changed.notify()
 
 
-def gated(driver: MachineDriver, limits: Limits) -> "GatedDriver":
+def gated(driver: Driver, limits: Limits) -> Driver:
     """Return a driver behind a gate of its own, offering what the driver offers."""
+    if isinstance(driver, GatewayDriver):
+        return GatedGateway(driver, Gate(limits))
     cloud = isinstance(driver, TenantDriver) and isinstance(driver, RoomDriver)
     return (GatedCloud if cloud else GatedDriver)(driver, Gate(limits))
 
@@ -138,11 +145,7 @@ class GatedDriver:
         return self._gate.call(self._driver.discover)
 
     def close(self) -> None:
-        """Close the driver, or leave it where it hangs."""
-        try:
-            self._gate.call(self._driver.close, _CLOSE_SECONDS)
-        except Unreachable:
-            return
+        _close(self._gate, self._driver)
 
 
 class GatedCloud(GatedDriver):
@@ -167,3 +170,32 @@ class GatedCloud(GatedDriver):
     def _tenants(self) -> TenantDriver:
         assert isinstance(self._driver, TenantDriver)  # noqa: S101 - `gated` saw to it
         return self._driver
+
+
+class GatedGateway:
+    """The driver of a VPN gateway behind its gate."""
+
+    def __init__(self, driver: GatewayDriver, gate: Gate) -> None:
+        self._driver = driver
+        self._gate = gate
+
+    def groups(self) -> frozenset[TunnelGroup]:
+        return self._gate.call(self._driver.groups)
+
+    def set_groups(self, groups: Collection[TunnelGroup]) -> None:
+        self._gate.call(lambda: self._driver.set_groups(groups))
+
+    def tunnels(self) -> list[Tunnel]:
+        return self._gate.call(self._driver.tunnels)
+
+    def disconnect(self, sessions: Collection[str]) -> None:
+        self._gate.call(lambda: self._driver.disconnect(sessions))
+
+    def close(self) -> None:
+        _close(self._gate, self._driver)
+
+
+def _close(gate: Gate, driver: Driver) -> None:
+    """Close a driver, or leave it where it hangs."""
+    with suppress(Unreachable):
+        gate.call(driver.close, _CLOSE_SECONDS)
