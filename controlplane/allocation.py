@@ -33,7 +33,6 @@ from quotas import ledger, wire
 from quotas.amounts import QuotaExceeded
 from quotas.ledger import Demand
 
-MAX_ITEMS = 1000
 _PLACEMENT_TRIES = 5
 _PLENTY = 200
 _Demanding = tuple[UUID, Prepared]
@@ -121,9 +120,10 @@ def allocate(
             posting,
             _recording(submitted),
             *(() if granted else (_requesting(actor, submitted),)),
+            *([kind.aside(demanding)] if kind.aside else ()),
             claims.taking([(subnet, address, m.id) for m in made for subnet, address in m.addresses.items()]),
             audit.recording(actor, [_said(submitted, m) for m in made]),
-            jobs.enqueuing([m.id for m in made], actor.trace),
+            _looks(kind, made, actor.trace),
             refused=partial(_refused, kind, items),
         )
         return submitted
@@ -140,16 +140,24 @@ def _refusing(session: Session) -> Iterator[None]:
 
 def _refused(kind: Kind, items: Sequence[Prepared], error: Error) -> Exception:
     """Say what the unique names refuse as people know it."""
-    if not isinstance(error, UniqueViolation) or error.diag.constraint_name != "uq_resources_live_name":
+    taken = {"uq_resources_live_name", *kind.duplicates}
+    if not isinstance(error, UniqueViolation) or error.diag.constraint_name not in taken:
         return error
     return AlreadyExists(noun=kind.name, name=", ".join(item.name for item in items[:5]))
 
 
+def _looks(kind: Kind, made: Sequence[Allocated], trace: str | None) -> wire.Write:
+    """Return what has workers look at what was made, or at the pools of it."""
+    if kind.batched:
+        return jobs.enqueuing_pools({m.pool.id for m in made}, trace)
+    return jobs.enqueuing([m.id for m in made], trace)
+
+
 def read(session: Session, actor: Actor, ask: Ask, action: str = "resource.create") -> tuple[Asking, list[Prepared]]:
     """Return who asks and what for. Raises RowsRefused, or the refusal itself where there is one item."""
-    if not 1 <= len(ask.items) <= MAX_ITEMS:
-        raise Invalid(field="items", reason=f"one ask takes 1 to {MAX_ITEMS} of them, not {len(ask.items)}")
     kind = KINDS[ask.kind]
+    if not 1 <= len(ask.items) <= kind.most_at_once:
+        raise Invalid(field="items", reason=f"one ask takes 1 to {kind.most_at_once} of them, not {len(ask.items)}")
     found = lookups.department_asking(session, actor, ask.department, action)
     known = as_uuid(ask.department)
     try:

@@ -16,6 +16,7 @@ SWEEP = "sweep"
 CHECK = "check"
 WATCH = "watch"
 FOLLOW = "follow"
+GATEWAY = "gateway"
 
 
 def enqueue(session: Session, resources: Iterable[UUID], trace: str | None = None) -> None:
@@ -28,6 +29,24 @@ def enqueue(session: Session, resources: Iterable[UUID], trace: str | None = Non
 def enqueuing(resources: Iterable[UUID], trace: str | None = None) -> wire.Write:
     """Return what asks for it, to go out with other writes."""
     return wire.Write((), {"task": RECONCILE, "looks": wire.array(resources), "job_trace": trace}, (_DEFER,))
+
+
+def enqueue_pools(session: Session, pools: Iterable[UUID], trace: str | None = None) -> None:
+    """Ask a worker to look at all of each pool at once, once the caller's transaction commits."""
+    ids = list(pools)
+    if ids:
+        wire.write(session, enqueuing_pools(ids, trace))
+
+
+def enqueuing_pools(pools: Iterable[UUID], trace: str | None = None) -> wire.Write:
+    """Return what asks for it, to go out with other writes."""
+    return wire.Write((), {"task": GATEWAY, "pools": wire.array(pools), "job_trace": trace}, (_DEFER_POOLS,))
+
+
+def enqueue_pool(session: Session, pool: UUID, trace: str | None = None) -> int:
+    """Ask for it for what is committed already; return the job's id. One that waits already serves as well. Of the
+    workers alone: a tenant's transaction sees no job."""
+    return _once(session, GATEWAY, f"{GATEWAY} {pool}", pool, trace)
 
 
 def enqueue_check(session: Session, pool: UUID | None = None, trace: str | None = None) -> int:
@@ -69,6 +88,15 @@ _DEFER = """
                    jsonb_build_object('resource_id', resource, 'trace', %(job_trace)s::text),
                    NULL)::procrastinate_job_to_defer_v1
         FROM unnest(%(looks)s::uuid[]) WITH ORDINALITY asked(resource, place) ORDER BY place
+    ))
+"""
+
+_DEFER_POOLS = """
+    procrastinate_defer_jobs_v1(ARRAY(
+        SELECT ROW(%(task)s::text, %(task)s, 0, %(task)s::text || ' ' || pool::text, NULL,
+                   jsonb_build_object('pool_id', pool, 'trace', %(job_trace)s::text),
+                   NULL)::procrastinate_job_to_defer_v1
+        FROM unnest(%(pools)s::uuid[]) asked(pool)
     ))
 """
 

@@ -15,19 +15,19 @@ from controlplane.models import Resource
 from controlplane.notices import Notice
 
 
-def extend(session: Session, resource: Resource, until: datetime) -> list[audit.Act]:
+def extend(session: Session, resource: Resource, until: datetime, *, tell: bool = True) -> list[audit.Act]:
     """Grant a resource that the caller has locked until `until`, which must be later than now; return what to say.
 
     Raises Invalid, NotNow where it was ordered to go, TooLate where its removal has begun. The caller has a worker look
-    at it.
+    at it. Without `tell`, its department is not told: of one of thousands it need not be.
     """
     before = resource.lease_until
     if before is not None and until <= before:
         raise Invalid(field="until", reason="must be later than the present end of the lease")
-    return grant(session, resource, until)
+    return grant(session, resource, until, tell=tell)
 
 
-def grant(session: Session, resource: Resource, until: datetime | None) -> list[audit.Act]:
+def grant(session: Session, resource: Resource, until: datetime | None, *, tell: bool = True) -> list[audit.Act]:
     """Set the end of a lease, None for none, and begin its way anew; else as `extend`."""
     if resource.desired == "absent":
         if resource.lease_stage != "deleting":
@@ -47,10 +47,15 @@ def grant(session: Session, resource: Resource, until: datetime | None) -> list[
     resource.lease_stopped = False
     resource.unused_asked_at = resource.unused_answer_by = None
     resource.version += 1
+    if tell:
+        _tell(session, resource, until)
+    return [changes.said(resource, "extend", said)]
+
+
+def _tell(session: Session, resource: Resource, until: datetime | None) -> None:
     told = {"name": resource.name, "until": _plain(until)}
     to = {"role": "department_manager", "departments": [resource.department_id], "resource": resource.id}
     notices.tell(session, [Notice("lease.extended", told, **to)])  # type: ignore[arg-type]
-    return [changes.said(resource, "extend", said)]
 
 
 def _plain(moment: datetime | None) -> str | None:

@@ -12,6 +12,7 @@ SETTLED: frozenset[State] = frozenset({"running", "stopped"})
 MOVES: dict[tuple[State, Event], State] = {
     ("building", "settled_on"): "running",
     ("building", "settled_off"): "stopped",
+    ("building", "change"): "changing",
     ("building", "remove"): "deleting",
     ("building", "fault"): "faulted",
     ("running", "change"): "changing",

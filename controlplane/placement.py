@@ -35,13 +35,14 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What one resource needs of its pool. `site` None: anywhere."""
+    """What one resource needs of its pool. `site` None: anywhere; `within` None: any pool, else one of these."""
 
     name: str
     amounts: Mapping[str, int]
     mlps_level: int
     site: UUID | None = None
     spread_group: str | None = None
+    within: frozenset[UUID] | None = None
 
 
 def _has_room(pool: Candidate, need: Need) -> bool:
@@ -56,6 +57,7 @@ Filter = Callable[[Candidate, Need], bool]
 FILTERS: tuple[tuple[str, Filter], ...] = (
     ("accepting", lambda pool, need: pool.accepting),
     ("site", lambda pool, need: need.site is None or pool.site == need.site),
+    ("within", lambda pool, need: need.within is None or pool.id in need.within),
     ("mlps_level", lambda pool, need: need.mlps_level <= pool.mlps_level),
     ("anti_affinity", lambda pool, need: pool.spreads or need.spread_group not in pool.groups),
     ("capacity", _has_room),
@@ -110,12 +112,12 @@ def choose_pools(pools: Iterable[Candidate], needs: Sequence[Need]) -> list[Cand
     return chosen
 
 
-_Shape = tuple[frozenset[tuple[str, int]], int, UUID | None, str | None]
+_Shape = tuple[frozenset[tuple[str, int]], int, UUID | None, str | None, frozenset[UUID] | None]
 
 
 def _shape(need: Need) -> _Shape:
     """Return all of a need that filters and weighers look at."""
-    return frozenset(need.amounts.items()), need.mlps_level, need.site, need.spread_group
+    return frozenset(need.amounts.items()), need.mlps_level, need.site, need.spread_group, need.within
 
 
 def _pick(pools: Sequence[Candidate], weights: Sequence[float], need: Need) -> int:

@@ -54,6 +54,8 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "resource.operate": _TENANT | {"operator"},
     "resource.change": _TENANT,
     "resource.delete": _TENANT,
+    "vpn.person": _TENANT,
+    "vpn.issue": _SYSTEM | {"department_manager"},
     "lease.write": _SYSTEM,
     "lease.keep": _SYSTEM | {"department_manager"},
     "lease.hold": _SECURITY,

@@ -18,14 +18,14 @@ from procrastinate.manager import JobManager
 from controlplane import bootstrap, jobs, rounds
 from controlplane.bootstrap import Installation
 from controlplane.db import CENTRE_ROLE, CONNECT_SECONDS, Sessions, is_away, transaction
-from controlplane.reconcile import tenancy, watching
+from controlplane.reconcile import gateways, tenancy, watching
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.gate import Limits
 from controlplane.reconcile.resource import park, put_off, reconcile
 from controlplane.reconcile.sweep import sweep
 from controlplane.settings import Settings
 from controlplane.shifts import Plan, work
-from provisioners.contract import Unreachable
+from provisioners.contract import Rejected, Unreachable
 
 LONGEST_WAIT = timedelta(minutes=5)
 _LONGEST_LOOKOUT = 10
@@ -117,8 +117,27 @@ def make_app(installation: Installation, drivers: Drivers) -> App:
         await context.app.job_manager.delete_old_jobs(nb_hours=72)
         log.info("forgot finished jobs of before three days ago", timestamp=timestamp)
 
+    _add_gateways(app, sessions, drivers)
     rounds.add(app, installation)
     return app
+
+
+def _add_gateways(app: App, sessions: Sessions, drivers: Drivers) -> None:
+    @app.task(name=jobs.GATEWAY, queue=jobs.GATEWAY, retry=BackOff(), pass_context=True)
+    def look_at_gateway(context: JobContext, pool_id: str, trace: str | None = None) -> int:
+        with structlog.contextvars.bound_contextvars(trace=trace):
+            try:
+                return gateways.check(sessions, drivers, UUID(pool_id), trace).settled
+            except Unreachable as error:
+                log.warning("unreachable", pool=pool_id, reason=str(error))
+                until = datetime.now(UTC) + timedelta(seconds=wait(context.job))
+                gateways.put_off(sessions, UUID(pool_id), str(error), until)
+                raise
+            except Rejected as error:
+                # The sweep tries again; what stands in the way is a person's to mend.
+                log.warning("rejected", pool=pool_id, code=error.code, detail=error.detail)
+                gateways.put_off(sessions, UUID(pool_id), str(error), None)
+                return 0
 
 
 def run(installation: Installation) -> None:

@@ -37,6 +37,14 @@ def sent(ref: str) -> Response:
     return answer
 
 
+def saved(content: bytes, name: str, media_type: str) -> Response:
+    """Return a file that was made for whoever asks, and for nobody else: no cache keeps it."""
+    answer = Response(content, content_type=media_type)
+    answer.headers["Content-Disposition"] = for_saving(name)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
 def for_saving(name: str) -> str:
     """Return the header that has a browser save a file under this name: RFC 6266, with the name in UTF-8 (RFC 5987)."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_. ") else "_" for c in name)

@@ -25,7 +25,7 @@ def named(thing: Record | None) -> dict[str, Any] | None:
 
 def site(s: Record) -> dict[str, Any]:
     return {
-        **_recorded(s),
+        **recorded(s),
         "code": s.code,
         "name": s.name,
         "name_en": s.name_en,
@@ -36,7 +36,7 @@ def site(s: Record) -> dict[str, Any]:
 
 def department(d: Record) -> dict[str, Any]:
     return {
-        **_recorded(d),
+        **recorded(d),
         "code": d.code,
         "name": d.name,
         "name_en": d.name_en,
@@ -47,7 +47,7 @@ def department(d: Record) -> dict[str, Any]:
 
 def system(s: Record) -> dict[str, Any]:
     return {
-        **_recorded(s),
+        **recorded(s),
         "code": s.code,
         "name": s.name,
         "name_en": s.name_en,
@@ -58,16 +58,16 @@ def system(s: Record) -> dict[str, Any]:
 
 
 def flavor(f: Record) -> dict[str, Any]:
-    return {**_recorded(f), **_fields(f, "code", "name", "vcpu", "memory_mib", "disk_gib", "offered")}
+    return {**recorded(f), **fields(f, "code", "name", "vcpu", "memory_mib", "disk_gib", "offered")}
 
 
 def image(i: Record) -> dict[str, Any]:
-    return {**_recorded(i), **_fields(i, "code", "name", "os", "min_disk_gib", "source", "sha256", "offered")}
+    return {**recorded(i), **fields(i, "code", "name", "os", "min_disk_gib", "source", "sha256", "offered")}
 
 
 def subnet(s: Record) -> dict[str, Any]:
-    fields = ("code", "name", "cidr", "gateway", "dns", "network", "reserved", "excluded")
-    return {**_recorded(s), **_fields(s, *fields), "site": s.site.code}
+    names = ("code", "name", "cidr", "gateway", "dns", "network", "reserved", "excluded")
+    return {**recorded(s), **fields(s, *names), "site": s.site.code}
 
 
 def pool(p: Record) -> dict[str, Any]:
@@ -75,8 +75,8 @@ def pool(p: Record) -> dict[str, Any]:
     capacity = {
         c.resource_class: {"total": c.total, "reserved": c.reserved, "ratio": float(c.ratio)} for c in p.capacity
     }
-    fields = _fields(p, "code", "name", "kind", "mlps_level", "driver", "accepting", "drift_policy", "capacity_follows")
-    return {**_recorded(p), **fields, "site": p.site.code, "capacity": capacity}
+    said = fields(p, "code", "name", "kind", "mlps_level", "driver", "accepting", "drift_policy", "capacity_follows")
+    return {**recorded(p), **said, "site": p.site.code, "capacity": capacity}
 
 
 def vm(v: Record, *, with_pool: bool) -> dict[str, Any]:
@@ -86,27 +86,32 @@ def vm(v: Record, *, with_pool: bool) -> dict[str, Any]:
     return {
         **v.spec,
         **_granted(v),
-        **_recorded(v),
+        **recorded(v),
         "kind": v.kind,
         "department": v.department.code,
-        "state": v.state,
         "size": size,
         "addresses": addresses,
-        "generation": v.generation,
-        "observed_generation": v.observed_generation,
-        "request": str(v.request_id),
-        "lease": lease(v),
-        "fault": {"code": v.fault_code, "detail": v.fault_detail} if v.fault_code else None,
+        **standing(v),
         "underway_since": stamp(v.underway_since),
-        "waiting": {"reason": v.waiting_reason, "next_try_at": stamp(v.next_try_at)} if v.waiting_reason else None,
         **({"pool": v.pool.code} if with_pool else {}),
+    }
+
+
+def standing(r: Record) -> dict[str, Any]:
+    """How far anything that was allocated is what it should be."""
+    return {
+        **fields(r, "state", "generation", "observed_generation"),
+        "request": str(r.request_id),
+        "lease": lease(r),
+        "fault": {"code": r.fault_code, "detail": r.fault_detail} if r.fault_code else None,
+        "waiting": {"reason": r.waiting_reason, "next_try_at": stamp(r.next_try_at)} if r.waiting_reason else None,
     }
 
 
 def leased(r: Record) -> dict[str, Any]:
     """Anything that has a lease."""
     return {
-        **_fields(r, "version", "kind", "name", "state"),
+        **fields(r, "version", "kind", "name", "state"),
         "id": str(r.id),
         "department": r.department.code,
         "system": r.system.code if r.system else None,
@@ -165,8 +170,8 @@ def allocated(submitted: Record, made: Record, *, with_pool: bool) -> dict[str, 
 def asked(r: Record, progress: Mapping[str, int]) -> dict[str, Any]:
     """A request as a list shows it, with how many of its resources are in each state."""
     return {
-        **_recorded(r),
-        **_fields(r, "number", "kind", "state", "title", "outcome"),
+        **recorded(r),
+        **fields(r, "number", "kind", "state", "title", "outcome"),
         "department": r.department.code,
         "count": len(r.items),
         "asked_by": r.asked_by_name,
@@ -186,7 +191,7 @@ def request_in_full(r: Record, progress: Mapping[str, int]) -> dict[str, Any]:
 def approval(s: Record) -> dict[str, Any]:
     """An approval of a request."""
     return {
-        **_fields(s, "round", "stage", "role", "rule", "state", "comment"),
+        **fields(s, "round", "stage", "role", "rule", "state", "comment"),
         "id": str(s.id),
         "opened_at": stamp(s.opened_at),
         "due_at": stamp(s.due_at),
@@ -228,13 +233,13 @@ def impact(i: Record, *, with_pool: bool) -> dict[str, Any]:
 
 def rule(r: Record) -> dict[str, Any]:
     """A rule that says who has to approve what."""
-    return {**_recorded(r), **_fields(r, "code", "name", "name_en", "enabled", "applies", "steps")}
+    return {**recorded(r), **fields(r, "code", "name", "name_en", "enabled", "applies", "steps")}
 
 
 def drift(d: Record) -> dict[str, Any]:
     """A finding: `resource` is the record that it is about, None for a machine that nobody recorded."""
     return {
-        **_fields(d, "version", "kind", "name", "differences", "generation", "outcome"),
+        **fields(d, "version", "kind", "name", "differences", "generation", "outcome"),
         "id": str(d.id),
         "machine": str(d.external_id),
         "pool": d.pool.code,
@@ -248,12 +253,12 @@ def drift(d: Record) -> dict[str, Any]:
 
 
 def check(c: Record) -> dict[str, Any]:
-    return {"pool": c.pool.code, "at": stamp(c.at), **_fields(c, "machines", "trouble")}
+    return {"pool": c.pool.code, "at": stamp(c.at), **fields(c, "machines", "trouble")}
 
 
 def token(t: Record) -> dict[str, Any]:
     return {
-        **_recorded(t),
+        **recorded(t),
         "name": t.name,
         "user": t.user.username,
         "department": t.department.code if t.department else None,
@@ -267,8 +272,8 @@ def token(t: Record) -> dict[str, Any]:
 def user(u: Record) -> dict[str, Any]:
     """An account, without anything that would help to come in under it."""
     return {
-        **_recorded(u),
-        **_fields(
+        **recorded(u),
+        **fields(
             u, "username", "name", "email", "role", "service", "networks", "must_change_password", "disabled_reason"
         ),
         "department": u.department.code if u.department else None,
@@ -290,7 +295,7 @@ def identity(u: Record) -> dict[str, str | None] | None:
 def sign_in(s: Record) -> dict[str, Any]:
     """A session at the console."""
     return {
-        **_fields(s, "address", "agent"),
+        **fields(s, "address", "agent"),
         "id": str(s.id),
         "user": s.user.username,
         "signed_in_at": stamp(s.created_at),
@@ -300,9 +305,9 @@ def sign_in(s: Record) -> dict[str, Any]:
 
 
 def event(e: Record) -> dict[str, Any]:
-    fields = _fields(e, "action", "outcome", "target_kind", "target_name", "details")
+    said = fields(e, "action", "outcome", "target_kind", "target_name", "details")
     who = {"name": e.actor_name, "role": e.actor_role}
-    return {"at": stamp(e.at), "actor": who, **fields, "request_id": e.trace}
+    return {"at": stamp(e.at), "actor": who, **said, "request_id": e.trace}
 
 
 def audit_event(e: Record) -> dict[str, Any]:
@@ -313,7 +318,7 @@ def audit_event(e: Record) -> dict[str, Any]:
 
 
 def balance(b: Record) -> dict[str, Any]:
-    return {"class": b.resource_class, **_fields(b, "limit", "used", "held", "left")}
+    return {"class": b.resource_class, **fields(b, "limit", "used", "held", "left")}
 
 
 def answer(body: Mapping[str, Any], status: int = 200, *, version: int | None = None) -> Response:
@@ -352,7 +357,8 @@ def _here(cursor: str | None) -> str:
     return request.path + ("?" + urlencode(args) if args else "")
 
 
-def _recorded(thing: Record) -> dict[str, Any]:
+def recorded(thing: Record) -> dict[str, Any]:
+    """What every record has."""
     return {
         "id": str(thing.id),
         "created_at": stamp(thing.created_at),
@@ -361,5 +367,6 @@ def _recorded(thing: Record) -> dict[str, Any]:
     }
 
 
-def _fields(thing: Record, *names: str) -> dict[str, Any]:
+def fields(thing: Record, *names: str) -> dict[str, Any]:
+    """Some of a record's columns, under their own names."""
     return {name: getattr(thing, name) for name in names}

@@ -13,6 +13,7 @@ from web import context, errors
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _SECRET = frozenset({"tokens.create", "vms.console", "users.create", "users.reset_password"}) | {
     "requests_progress.make",
+    "vpn_accounts.credentials",
     "webhooks.create",
     "webhooks.rotate",
 }

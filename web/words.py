@@ -156,6 +156,7 @@ def summary_words(refusal: Refusal) -> dict[str, str]:
         filters = {
             "accepting": _("closed to new machines"),
             "site": _("at another site than the subnet"),
+            "within": _("that does not serve this department"),
             "mlps_level": _("of too low an MLPS level"),
             "anti_affinity": _("with a machine of the same anti-affinity group"),
             "capacity": _("without enough room"),

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from controlplane.lifecycle import State
 from controlplane.models import Resource
 from controlplane.placement import Need
+from quotas import wire
 
 
 class Owner(Protocol):
@@ -27,7 +28,7 @@ class Owner(Protocol):
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """One ask, understood: everything but where it goes and which address it has. `spec` is what was sent, `subnets`
-    are those that it takes an address of: id -> code."""
+    are those that it takes an address of: id -> code. `aside` is what its kind keeps in a table of its own."""
 
     name: str
     system_id: UUID | None
@@ -37,6 +38,7 @@ class Prepared:
     subnets: Mapping[UUID, str]
     lease_until: datetime | None
     wanted: Callable[["Placed"], dict[str, Any]]
+    aside: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ class Kind:
     `prepare` asks for all that the asks of a department name at once; what it returns reads it, in a second step, so
     that in a pipeline the caller can send more before it waits. That step raises RowsRefused, naming each bad row.
     `halted` is what `wanted` says of one that is not to run: the verb `stop` and the end of a lease both go by it; a
-    kind that cannot be stopped leaves it empty.
+    kind that cannot be stopped leaves it empty. `most_at_once` may be asked for in one ask. `batched`: workers look at
+    all of a pool at once, not at each resource. `aside` writes down what Prepared says of it, with the resources.
+    `duplicates` are unique constraints of its own tables whose refusal means that a name is taken.
     """
 
     name: str
@@ -82,6 +86,10 @@ class Kind:
     prepare: Callable[[Session, UUID, Sequence[Any]], Callable[[Owner], list[Prepared]]]
     verbs: Mapping[str, Verb]
     halted: Mapping[str, Any] = field(default_factory=dict)
+    most_at_once: int = 1000
+    batched: bool = False
+    aside: Callable[[Sequence[tuple[UUID, Prepared]]], wire.Write] | None = None
+    duplicates: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

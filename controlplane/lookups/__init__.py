@@ -44,6 +44,15 @@ from controlplane.lookups.resource import resource_for, resources, resources_by_
 from controlplane.lookups.routing import routing_rule_for, routing_rules
 from controlplane.lookups.system import system_for, system_of, systems
 from controlplane.lookups.trail import audit_events, audited_actions, history
+from controlplane.lookups.vpn import (
+    vpn_accounts,
+    vpn_accounts_of,
+    vpn_group_for,
+    vpn_groups,
+    vpn_logins,
+    vpn_session_for,
+    vpn_sessions,
+)
 from controlplane.lookups.webhook import deliveries, webhook_for, webhooks
 
 __all__ = (
@@ -102,6 +111,13 @@ __all__ = (
     "system_of",
     "systems",
     "unused",
+    "vpn_accounts",
+    "vpn_accounts_of",
+    "vpn_group_for",
+    "vpn_groups",
+    "vpn_logins",
+    "vpn_session_for",
+    "vpn_sessions",
     "waiting_on",
     "webhook_for",
     "webhooks",

@@ -1,7 +1,7 @@
 """Reads of resources, whatever their kind."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -75,12 +75,15 @@ def resources_of(
     return {r.id: r for r in session.scalars(statement.execution_options(populate_existing=True))}
 
 
-def resources(session: Session, actor: Actor, kind: str, listing: Listing) -> Page[Resource]:
-    """List resources of a kind; filters: q (name or address, any part), state, department, system, pool, request."""
+def resources(
+    session: Session, actor: Actor, kind: str, listing: Listing, more: Mapping[str, Filter] | None = None
+) -> Page[Resource]:
+    """List resources of a kind; filters: q (name or address, any part), state, department, system, pool, request, and
+    those of the kind alone."""
     authorize(actor, "resource.read")
     statement = select(Resource).where(Resource.kind == kind, Resource.deleted_at.is_(None))
     statement = in_scope(statement, Resource.department_id, actor)
-    statement = filtered(session, statement, listing.filters, _RESOURCE_FILTERS)
+    statement = filtered(session, statement, listing.filters, {**_RESOURCE_FILTERS, **(more or {})})
     order = ordered_by(Resource, "name", "created_at", "state", default="-created_at")
     return paginate(session, statement.options(*_RESOURCE_PARTS), order, listing)
 

@@ -24,7 +24,8 @@ class VpnGroup(Recorded, Base):
     """What accounts of a department share at a gateway: where their tunnels' addresses come from, and what they reach.
 
     With a system, the group is of accounts that reach that system alone. `networks` are CIDRs; times in minutes, rates
-    in kbit/s for each session, None for no limit.
+    in kbit/s for each session, None for no limit. `username_rule` makes user names (`controlplane.vpn_rows`), where
+    there is one. With `second_factor`, who is handed a password is handed the secret of one too.
     """
 
     __tablename__ = "vpn_groups"
@@ -43,6 +44,8 @@ class VpnGroup(Recorded, Base):
     networks: Mapped[list[str]] = mapped_column(default=list)
     session_minutes: Mapped[int] = mapped_column(default=720)
     idle_minutes: Mapped[int] = mapped_column(default=30)
+    username_rule: Mapped[str | None]
+    second_factor: Mapped[bool] = mapped_column(default=False)
     down_kbit: Mapped[int | None]
     up_kbit: Mapped[int | None]
 
@@ -87,7 +90,8 @@ class VpnAccount(Base):
 
 
 class VpnSession(Base):
-    """One tunnel, as RADIUS accounting told of it. What is no account of ours has no `resource_id`."""
+    """One tunnel, as RADIUS accounting told of it. What is no account of ours has no `resource_id`. `end_ordered_at`:
+    somebody wants it ended, whoever may come in again."""
 
     __tablename__ = "vpn_sessions"
     __table_args__ = (
@@ -110,6 +114,7 @@ class VpnSession(Base):
     started: Mapped[datetime]
     updated: Mapped[datetime]
     stopped: Mapped[datetime | None]
+    end_ordered_at: Mapped[datetime | None]
     seconds: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     bytes_in: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     bytes_out: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))

@@ -25,19 +25,20 @@ class Drivers:
     def of(self, pool: UUID, driver: str, connection: dict[str, Any]) -> MachineDriver:
         """Return the driver of a pool of machines, a new one where `connection` has changed. Raises Rejected for a
         gateway; may raise Unreachable."""
-        opened = self._of(pool, driver, connection)
+        opened = self.opened(pool, driver, connection)
         if isinstance(opened, GatewayDriver):
             raise Rejected("driver.no_machines", f"{driver} drives gateways, which have no machines")
         return opened
 
     def gateway(self, pool: UUID, driver: str, connection: dict[str, Any]) -> GatewayDriver:
         """Return the driver of a gateway likewise. Raises Rejected for what is none; may raise Unreachable."""
-        opened = self._of(pool, driver, connection)
+        opened = self.opened(pool, driver, connection)
         if not isinstance(opened, GatewayDriver):
             raise Rejected("driver.no_gateway", f"{driver} drives machines, and no gateway")
         return opened
 
-    def _of(self, pool: UUID, driver: str, connection: dict[str, Any]) -> Driver:
+    def opened(self, pool: UUID, driver: str, connection: dict[str, Any]) -> Driver:
+        """Return the driver of a pool of either sort. May raise Unreachable."""
         with self._lock:
             opening = self._opening.setdefault(pool, threading.Lock())
         # A lock a pool: one that is slow to answer must not hold up the others.

@@ -18,7 +18,7 @@ from controlplane.actor import Actor, system
 from controlplane.db import Sessions, transaction
 from controlplane.lifecycle import Event, State
 from controlplane.models import Department, Drift, DriftOutcome, Pool, Resource
-from controlplane.reconcile import tenancy
+from controlplane.reconcile import gateways, tenancy
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.plan import Step, plan
 from controlplane.reconcile.steps import apply
@@ -47,12 +47,15 @@ class Wanted:
 
 
 def reconcile(sessions: Sessions, drivers: Drivers, resource: UUID, trace: str | None = None) -> Outcome:
-    """Make `resource` as it is wanted and say how that ended.
+    """Make `resource` as it is wanted and say how that ended; where its kind is made so by the pool, have that be
+    looked at.
 
     `underway`: the pool works on it by itself, and another look comes once it is done. Raises Unreachable where the
     pool cannot be talked to (try again later); any other exception is a bug of ours.
     """
     with transaction(sessions) as session:
+        if _batched(session, resource, trace):
+            return "underway"
         wanted = _load(session, resource)
     if wanted is None:
         return "nothing"
@@ -94,6 +97,15 @@ def park(sessions: Sessions, resource: UUID, error: Exception, trace: str | None
         if wanted:
             detail = f"an error in Steppe itself: {type(error).__name__}; the failed job keeps the details"
             _save_fault(session, system("worker", trace), wanted, "internal", detail)
+
+
+def _batched(session: Session, resource: UUID, trace: str | None) -> bool:
+    """Have the pool of a resource be looked at where that is how its kind is made as it is wanted; tell whether."""
+    carried = Resource.kind.in_(gateways.KINDS) & Resource.deleted_at.is_(None)
+    pool = session.scalar(select(Resource.pool_id).where(Resource.id == resource, carried))
+    if pool is not None:
+        jobs.enqueue_pool(session, pool, trace)
+    return pool is not None
 
 
 def _load(session: Session, resource: UUID) -> Wanted | None:

@@ -16,7 +16,7 @@ from controlplane import jobs, lifecycle
 from controlplane.actor import Actor, system
 from controlplane.db import Sessions, transaction
 from controlplane.models import Pool
-from controlplane.reconcile import recording, room, tenancy
+from controlplane.reconcile import gateways, recording, room, tenancy
 from controlplane.reconcile.compare import Comparison, Seen, compare, unknown
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.recording import Checked, Taken
@@ -38,13 +38,17 @@ class Swept:
 
 
 def sweep(sessions: Sessions, drivers: Drivers, only: UUID | None = None, trace: str | None = None) -> Swept:
-    """Record the drift of every pool (or of `only` one) and enqueue looks at what is to be repaired, and at everything
-    in transition that no job waits for. A pool that does not answer is passed over, and said so."""
+    """Record the drift of every pool (or of `only` one) and enqueue looks at what is to be repaired, at everything in
+    transition that no job waits for, and at gateways. A pool that does not answer is passed over, and said so."""
     with transaction(sessions) as session:
         forgotten = _in_transition_without_job(session)
         jobs.enqueue(session, forgotten, trace)
         chosen = Pool.id == only if only else true()
-        pools = session.scalars(select(Pool).where(chosen).order_by(Pool.code)).all()
+        every = session.scalars(select(Pool).where(chosen).order_by(Pool.code)).all()
+        pools = [pool for pool in every if pool.kind not in gateways.KINDS]
+        for pool in every:
+            if pool.kind in gateways.KINDS:
+                jobs.enqueue_pool(session, pool.id, trace)
         check = _Check(sessions, drivers, system("worker", trace), recording.pools_with_findings(session))
     swept = Swept(looks=len(forgotten))
     done: list[Checked] = []
@@ -118,12 +122,13 @@ def _looked_at_closely(driver: MachineDriver, comparison: Comparison, strangers:
 
 
 def _in_transition_without_job(session: Session) -> Sequence[UUID]:
-    return session.scalars(_FORGOTTEN, {"states": list(lifecycle.IN_TRANSITION)}).all()
+    asked = {"states": list(lifecycle.IN_TRANSITION), "batched": list(gateways.KINDS)}
+    return session.scalars(_FORGOTTEN, asked).all()
 
 
 _FORGOTTEN = text("""
     SELECT r.id FROM resources r
-    WHERE r.state = ANY(:states) AND NOT EXISTS (
+    WHERE r.state = ANY(:states) AND r.kind <> ALL(:batched) AND NOT EXISTS (
         SELECT 1 FROM procrastinate_jobs j WHERE j.lock = r.id::text AND j.status IN ('todo', 'doing')
     )
 """)

@@ -15,7 +15,7 @@ from controlplane.conflicts import refusing_duplicates
 from controlplane.db import new_id
 from controlplane.errors import AlreadyExists, InUse, Invalid, Stale
 from controlplane.kinds import KINDS
-from controlplane.models import Pool, PoolCapacity, Resource
+from controlplane.models import Pool, PoolCapacity, Resource, VpnGroup
 from controlplane.policy import authorize
 from controlplane.pool_secrets import SECRET, CannotOpen, resealed
 from controlplane.secrets import Keys
@@ -125,6 +125,9 @@ def delete(session: Session, actor: Actor, ref: str) -> None:
     count = session.scalar(select(func.count()).where(Resource.pool_id == pool.id))
     if count:
         raise InUse(noun="pool", name=pool.code, users=f"{count} resources, past ones included")
+    groups = session.scalar(select(func.count()).where(VpnGroup.pool_id == pool.id))
+    if groups:
+        raise InUse(noun="pool", name=pool.code, users=f"{groups} VPN groups")
     set_limit(session, pool.id, "pool", {c.resource_class: 0 for c in pool.capacity})
     _said(session, actor, pool, "delete", {})
     session.delete(pool)

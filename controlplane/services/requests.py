@@ -6,13 +6,13 @@ from sqlalchemy.orm import Session
 
 from controlplane import allocation
 from controlplane.actor import Actor
-from controlplane.allocation import MAX_ITEMS, Allocated, Ask, Submitted
+from controlplane.allocation import Allocated, Ask, Submitted
 from controlplane.asks import admission
 from controlplane.asks.items import line_of
 from controlplane.kinds.contract import Prepared
 from controlplane.lookups import Asking
 
-__all__ = ["MAX_ITEMS", "Allocated", "Ask", "Submitted", "submit"]
+__all__ = ["Allocated", "Ask", "Submitted", "submit"]
 
 
 def submit(session: Session, actor: Actor, ask: Ask) -> Submitted:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from werkzeug.routing import Rule
 
 from controlplane.bootstrap import Installation, installation
@@ -23,6 +23,9 @@ from tests.callers import Callers
 from tests.cli.processes import short_folder
 from tests.factories import make_department, make_system, vm
 from tests.people import OPERATOR
+from tests.vpn_accounts.scene import furnish as furnish_vpn
+from tests.vpn_accounts.scene import look as look_at_gateway
+from tests.vpn_accounts.scene import make_gateway
 from tests.web.visitors import Visitor
 from tests.window.records import filed
 
@@ -73,6 +76,7 @@ def furnish(made: Installation) -> Place:
     assert http.security.post("/routing-rules", {"code": "strict", **rule}).status_code == 201
     assert http.security.post("/routing-rules", {"code": "spare", **rule}).status_code == 201
     sweep_up_a_stranger(http)
+    tunnelled = let_somebody_in(http)
     with transaction(http.sessions) as session:
         make_department(session, BELOW, parent=OURS)
         token_of(session, "spare-program", "department_member", OURS)
@@ -105,9 +109,25 @@ def furnish(made: Installation) -> Place:
             "pools": "hv-01",
             "webhooks": http.ours.post("/webhooks", {"name": "x", "url": "https://hook.example/"}).json["id"],
             "accounts": str(uuid4()),
+            **tunnelled,
         },
         asked["addresses"][0]["address"],
     )
+
+
+def let_somebody_in(http: Callers) -> dict[str, str]:
+    """Have an account with a tunnel at a VPN gateway; return where each is."""
+    with transaction(http.sessions) as session:
+        furnish_vpn(session)
+        make_gateway(session, "vpn-2")
+    asked = http.ours.post("/vpn-accounts", {"username": "li", "person": {"name": "李娜", "number": "1"}}).json
+    with transaction(http.sessions) as session:
+        session.execute(text("SET LOCAL ROLE NONE"))
+        status = "SELECT radius_accounting('Start', 'a', 'a', 'li', 'vpn-1', '', '', 0, 0, 0, '')"
+        tunnel = session.scalar(text(status))
+    look_at_gateway(http)
+    groups = http.ours.get("/vpn-groups").json["items"]
+    return {"vpn_accounts": asked["id"], "vpn_groups": groups[0]["id"], "vpn_sessions": str(tunnel)}
 
 
 def sweep_up_a_stranger(http: Callers) -> None:

@@ -146,8 +146,9 @@ _SHOWN = (
     *_all("console.report_decisions", "console.report_decisions_csv", needs="centre.read"),
 )
 
+_END = "2990-01-01T00:00:00Z"
 _LAST_DAY = {"lease_until": "2990-01-01"}
-_WITHIN = {"lease_until": "2990-01-01T00:00:00Z"}
+_WITHIN = {"lease_until": _END}
 _LEASES = (
     *_all("leases.index", "leases.show_policy", "unused.unused", needs="resource.read"),
     *_all("leases.set_policy", needs="lease.write"),
@@ -166,6 +167,33 @@ _LEASES = (
     *_all("console.vm_extension", needs=("resource.read", "request.ask"), owned=True, sent=_LAST_DAY),
     *_all("console.vm_keep", needs="lease.keep", owned=True),
     *_all("console.vm_hold", "console.vm_lift", needs="lease.hold", owned=True, says=frozenset({409})),
+)
+
+_PERSON = {"username": "x", "person": {"name": "x", "number": "x"}}
+_VPN = (
+    *_all("vpn_accounts.index", "vpn_groups.index", needs="resource.read"),
+    *_all("vpn_accounts.show", "vpn_groups.show", needs="resource.read", owned=True),
+    *_all("vpn_accounts.history", needs=("resource.read", "resource.history"), owned=True),
+    Route("vpn_accounts.create", ("resource.create",), owned=True, sent={**_OURS, **_PERSON}),
+    Route("vpn_accounts.create_many", ("resource.create",), owned=True, sent={**_OURS, "accounts": [_PERSON]}),
+    *_all("vpn_accounts.order_many", needs="resource.operate", owned=True, verb="suspend", sent=_OURS),
+    *_all("vpn_accounts.order_many", needs="resource.delete", owned=True, verb="revoke", sent=_OURS),
+    Route("vpn_accounts.order_many", ("lease.write",), owned=True, verb="extend", sent={**_OURS, "until": _END}),
+    Route("vpn_accounts.credentials", ("vpn.issue",), owned=True, sent={**_OURS, "passphrase": "long enough it is"}),
+    *_all("vpn_accounts.suspend", needs="resource.operate", owned=True),
+    *_all("vpn_accounts.resume", "vpn_accounts.retry", needs="resource.operate", owned=True, says=frozenset({409})),
+    Route("vpn_accounts.resize", ("resource.change",), owned=True, sent={"max_sessions": 2}),
+    *_all("vpn_accounts.delete", needs="resource.delete", owned=True),
+    Route("vpn_accounts.set_lease", ("lease.write",), owned=True, sent={"lease_until": _END}),
+    *_all("vpn_accounts.keep", needs="lease.keep", owned=True),
+    Route("vpn_accounts.hold", ("lease.hold",), owned=True, sent={"reason": "x"}),
+    *_all("vpn_accounts.lift", needs="lease.hold", owned=True, says=frozenset({409})),
+    Route("vpn_groups.create", ("pool.write",), sent={**_OURS, "gateway": "vpn-2"}),
+    *_all("vpn_groups.update", needs="pool.write", owned=True),
+    *_all("vpn_groups.delete", needs="pool.write", owned=True, says=frozenset({409})),
+    *_all("vpn_sessions.index", "vpn_logins.tries", needs="resource.read"),
+    *_all("vpn_sessions.show", needs="resource.read", owned=True),
+    *_all("vpn_sessions.disconnect", needs="resource.operate", owned=True),
 )
 
 _POOLS = (
@@ -319,6 +347,7 @@ ROUTES: tuple[Route, ...] = (
     *_MACHINES,
     *_SHOWN,
     *_LEASES,
+    *_VPN,
     *_POOLS,
     *_ACCOUNTS,
     *_TOLD,

@@ -43,6 +43,7 @@ def connection_of(sessions: Sessions, code: str) -> dict[str, Any]:
 def everything(sessions: Sessions) -> str:
     """Return every row of every table as text."""
     with sessions() as session:
+        session.execute(text("SET LOCAL ROLE NONE"))
         named = text("SELECT format('%I', tablename) FROM pg_tables WHERE schemaname = 'public'")
         rows = [text(f"SELECT t::text FROM {table} t") for table in session.scalars(named).all()]
         return "\n".join(line for found in rows for line in session.scalars(found))

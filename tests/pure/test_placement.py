@@ -86,9 +86,11 @@ def test_a_pool_is_counted_by_the_first_filter_that_removes_it_and_all_counts_ad
         pool(4, groups=frozenset({"db"}), free={}),
         pool(5, free={"vcpu": 1, "disk": None}),
         pool(6, accepting=False),
+        pool(7),
     ]
-    removed = removed_by(pools, need(site=SITE, spread_group="db"))
-    assert removed == {"accepting": 2, "site": 1, "mlps_level": 1, "anti_affinity": 1, "capacity": 1}
+    within = frozenset(pool(number).id for number in range(1, 7))
+    removed = removed_by(pools, need(site=SITE, spread_group="db", within=within))
+    assert removed == {"accepting": 2, "site": 1, "within": 1, "mlps_level": 1, "anti_affinity": 1, "capacity": 1}
 
 
 def test_the_refusal_says_in_words_and_in_numbers_what_was_left_out() -> None:
@@ -98,7 +100,7 @@ def test_the_refusal_says_in_words_and_in_numbers_what_was_left_out() -> None:
         "No pool can take web-01: of 2 pools 1 removed by accepting, 1 removed by mlps_level."
     )
     assert refused.value.numbers()["pools"] == 2
-    assert [f["removed"] for f in refused.value.numbers()["filters"]] == [1, 0, 1, 0, 0]
+    assert [f["removed"] for f in refused.value.numbers()["filters"]] == [1, 0, 0, 1, 0, 0]
 
 
 def test_where_there_is_no_pool_the_refusal_says_that_none_is_set_up() -> None:

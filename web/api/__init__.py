@@ -23,6 +23,9 @@ from web.api import (
     tokens,
     users,
     vms,
+    vpn_accounts,
+    vpn_groups,
+    vpn_sessions,
     webhooks,
 )
 
@@ -33,6 +36,9 @@ BLUEPRINTS = (
     *catalogue.BLUEPRINTS,
     pools.api,
     vms.api,
+    vpn_accounts.api,
+    vpn_groups.api,
+    *vpn_sessions.BLUEPRINTS,
     requests.api,
     routing_rules.api,
     *attachments.BLUEPRINTS,

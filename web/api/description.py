@@ -30,13 +30,14 @@ _SECRET = frozenset(
         ("post", "/api/v1/users/{ref}/reset-password"),
         ("post", "/api/v1/vms/{ref}/console"),
         ("post", "/api/v1/requests/{ref}/progress-link"),
+        ("post", "/api/v1/vpn-accounts/credentials"),
         ("post", "/api/v1/webhooks"),
         ("post", "/api/v1/webhooks/{ref}/rotate"),
     }
 )
 """What is answered with a secret: that is never kept for a repeat."""
 
-_VERSIONED = ("/api/v1/vms/{", "/api/v1/drifts/{")
+_VERSIONED = ("/api/v1/vms/{", "/api/v1/vpn-accounts/{", "/api/v1/drifts/{")
 """Where whatever is done heeds the version that it was decided by."""
 
 _IDEMPOTENCY = {

@@ -18,8 +18,8 @@ _OF_A_RESOURCE = "EXISTS (SELECT FROM resources seen WHERE seen.id = resource_id
 SEEN = {
     "vpn_groups": (_OF_A_DEPARTMENT, _OF_A_DEPARTMENT),
     "vpn_accounts": (_OF_A_RESOURCE, "true"),
-    "vpn_sessions": (_OF_A_DEPARTMENT, "false"),
-    "vpn_logins": (_OF_A_DEPARTMENT, "false"),
+    "vpn_sessions": (_OF_A_DEPARTMENT, _OF_A_DEPARTMENT),
+    "vpn_logins": (_OF_A_DEPARTMENT, _OF_A_DEPARTMENT),
 }
 MOMENT = sa.DateTime(timezone=True)
 
@@ -202,6 +202,7 @@ def upgrade() -> None:
         op.execute(f"CREATE POLICY centre ON {table} TO {CENTRE_ROLE} USING (true)")
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON vpn_groups TO {APP_ROLE}")
     op.execute(f"GRANT SELECT ON vpn_sessions, vpn_logins TO {APP_ROLE}")
+    op.execute(f"GRANT UPDATE (end_ordered_at) ON vpn_sessions TO {APP_ROLE}")
     op.execute(f"GRANT UPDATE, DELETE ON vpn_sessions, vpn_logins TO {CENTRE_ROLE}")
     op.execute(f"GRANT SELECT ({', '.join(READABLE)}), INSERT, UPDATE, DELETE ON vpn_accounts TO {APP_ROLE}")
     op.execute(TAKEN_USERNAMES)
@@ -249,6 +250,8 @@ def _groups() -> None:
         sa.Column("networks", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("session_minutes", sa.Integer(), nullable=False),
         sa.Column("idle_minutes", sa.Integer(), nullable=False),
+        sa.Column("username_rule", sa.Text()),
+        sa.Column("second_factor", sa.Boolean(), nullable=False),
         sa.Column("down_kbit", sa.Integer()),
         sa.Column("up_kbit", sa.Integer()),
         sa.CheckConstraint("session_minutes > 0 AND idle_minutes > 0", name=op.f("ck_vpn_groups_minutes_positive")),
@@ -317,6 +320,7 @@ def _sessions() -> None:
         sa.Column("started", MOMENT, nullable=False),
         sa.Column("updated", MOMENT, nullable=False),
         sa.Column("stopped", MOMENT),
+        sa.Column("end_ordered_at", MOMENT),
         *(
             sa.Column(name, sa.BigInteger(), server_default=zero, nullable=False)
             for name in ("seconds", "bytes_in", "bytes_out")

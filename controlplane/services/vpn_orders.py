@@ -1,0 +1,108 @@
+"""One order for many VPN accounts at once: those that are named, or all of a department that fit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from controlplane import audit, changes, jobs, leases, lookups
+from controlplane.actor import Actor
+from controlplane.asks import admission
+from controlplane.errors import Invalid, NotFound, Refusal, RowsRefused
+from controlplane.kinds import KINDS
+from controlplane.models import Resource, System, VpnAccount
+
+KIND = "vpn_account"
+VERBS = ("suspend", "resume", "revoke", "extend")
+_CHANGES = {"suspend": "stop", "resume": "start"}
+_ACTIONS = {"suspend": "resource.operate", "resume": "resource.operate", "revoke": "resource.delete"}
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Accounts of a department: these `ids`; without, all in `state`, of `system`, that nobody came in under since
+    `unused_since`, of whichever is said."""
+
+    department: str | UUID
+    ids: Sequence[UUID] = ()
+    state: str | None = None
+    system: str | None = None
+    unused_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done to them: one of VERBS. `until` goes with `extend`."""
+
+    verb: str
+    which: Which
+    until: datetime | None = None
+
+
+def act(session: Session, actor: Actor, order: Order) -> list[UUID]:
+    """Record one order for many accounts, all or none; return their ids. Their gateways are looked at once each.
+
+    Raises NotFound, Invalid, ApprovalNeeded; RowsRefused, naming each account that it is not possible for by its place.
+    """
+    if order.verb not in VERBS:
+        raise NotFound(noun="action", name=order.verb)
+    if (order.verb == "extend") != (order.until is not None):
+        raise Invalid(field="until", reason="goes with extend, and with nothing else")
+    action = _ACTIONS.get(order.verb, "lease.write")
+    department = lookups.department_for(session, actor, order.which.department, action)
+    refs = _which(session, department.id, order.which)
+    found = lookups.resources_locked(session, actor, KIND, refs, action)
+    if order.verb == "revoke":
+        admission.admit_release(session, actor, list(found.values()))
+    done: list[audit.Act] = []
+    problems: list[tuple[int, Refusal]] = []
+    for place, ref in enumerate(refs):
+        try:
+            if ref not in found or found[ref].department_id != department.id:
+                raise NotFound(noun=KIND, name=str(ref))
+            done += _do(session, found[ref], order)
+        except Refusal as refusal:
+            problems.append((place, refusal))
+    if problems:
+        raise RowsRefused(problems)
+    audit.record(session, actor, done)
+    session.flush()
+    jobs.enqueue_pools(session, {one.pool_id for one in found.values()}, actor.trace)
+    return refs
+
+
+def _do(session: Session, account: Resource, order: Order) -> list[audit.Act]:
+    if order.verb == "revoke":
+        return changes.remove(account)
+    if order.until is not None:
+        return leases.extend(session, account, order.until, tell=False)
+    return [changes.do(session, account, _CHANGES[order.verb], None)]
+
+
+def _which(session: Session, department: UUID, which: Which) -> list[UUID]:
+    most = KINDS[KIND].most_at_once
+    refs = list(dict.fromkeys(which.ids)) if which.ids else _fitting(session, department, which, most + 1)
+    if not 1 <= len(refs) <= most:
+        raise Invalid(field="ids", reason=f"one order takes 1 to {most} accounts, not {len(refs)}")
+    return refs
+
+
+def _fitting(session: Session, department: UUID, which: Which, limit: int) -> list[UUID]:
+    of = select(Resource.id).where(
+        Resource.department_id == department,
+        Resource.kind == KIND,
+        Resource.deleted_at.is_(None),
+        Resource.desired == "present",
+    )
+    if which.state:
+        of = of.where(Resource.state.in_(which.state.split(",")))
+    if which.system:
+        system = select(System.id).where(System.department_id == department, System.code == which.system)
+        of = of.where(Resource.system_id.in_(system))
+    if which.unused_since:
+        seen = select(VpnAccount.resource_id).where(VpnAccount.last_login_at >= which.unused_since)
+        of = of.where(Resource.id.not_in(seen), Resource.created_at < which.unused_since)
+    return list(session.scalars(of.order_by(Resource.id).limit(limit)))

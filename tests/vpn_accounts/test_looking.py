@@ -1,0 +1,249 @@
+"""Looks at a gateway: accounts that become as they are wanted, tunnels that end, groups that follow."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select, text
+
+from controlplane.db import transaction
+from controlplane.kinds.vpn_account import VpnAccountSize
+from controlplane.models import PoolCheck, VpnGroup, VpnSession
+from controlplane.reconcile import gateways
+from controlplane.reconcile.resource import reconcile
+from controlplane.services import vpn_groups
+from provisioners.contract import Rejected, Unreachable
+from tests.people import ADMIN
+from tests.vpn_accounts.lab import VpnLab
+from tests.vpn_accounts.scene import make_gateway, make_group, row
+
+
+def test_accounts_are_active_once_their_gateway_has_their_group(vpn: VpnLab) -> None:
+    made = vpn.ask(row(1), row(2))
+    looked = vpn.look()
+    assert (looked.settled, looked.grouped) == (2, True)
+    assert vpn.states(*made) == ["running", "running"]
+    assert {group.name for group in vpn.gateway.groups()} == {"environment", "finance"}
+    assert vpn.said("vpn_account.running") == 2
+
+
+def test_a_second_look_finds_nothing_to_do(vpn: VpnLab) -> None:
+    vpn.active(1)
+    vpn.gateway.calls.clear()
+    looked = vpn.look()
+    assert (looked.settled, looked.grouped, looked.ended) == (0, False, 0)
+    assert set(vpn.gateway.calls) == {"tunnels", "groups"}
+
+
+def test_without_a_password_nobody_comes_in_and_with_one_everybody_does(vpn: VpnLab) -> None:
+    vpn.ask(row(1))
+    assert vpn.obstacle("wang1") == "no_password"
+    vpn.issue()
+    assert vpn.obstacle("wang1") is None
+
+
+def test_who_is_suspended_is_out_of_radius_at_once_and_done_when_the_tunnel_is_gone(vpn: VpnLab) -> None:
+    [one, other] = vpn.active(1, 2)
+    vpn.let_in("wang1"), vpn.let_in("wang2", "2")
+    vpn.act(one, "stop")
+    assert vpn.obstacle("wang1") == "suspended"
+    assert vpn.states(one) == ["changing"]
+    assert vpn.look().ended == 1
+    assert vpn.up() == ["wang2"]
+    assert vpn.states(one, other) == ["stopped", "running"]
+    vpn.act(one, "start")
+    assert vpn.obstacle("wang1") is None
+    vpn.look()
+    assert vpn.states(one) == ["running"]
+
+
+def test_a_suspension_is_not_done_while_the_tunnel_cannot_be_ended(vpn: VpnLab) -> None:
+    [one] = vpn.active(1)
+    vpn.let_in("wang1")
+    vpn.act(one, "stop")
+    vpn.gateway.fail_next("disconnect", Unreachable("occtl does not answer"))
+    with pytest.raises(Unreachable):
+        vpn.look()
+    assert vpn.states(one) == ["changing"]
+    assert vpn.obstacle("wang1") == "suspended"
+    vpn.look()
+    assert vpn.states(one) == ["stopped"] and vpn.up() == []
+
+
+def test_groups_that_cannot_be_set_keep_nobody_in(vpn: VpnLab) -> None:
+    [one] = vpn.active(1)
+    vpn.let_in("wang1")
+    vpn.act(one, "stop")
+    vpn.gateway.set_groups([])
+    vpn.gateway.fail_next("set_groups", Rejected("gateway.failed", "no space left on device"))
+    with pytest.raises(Rejected):
+        vpn.look()
+    assert vpn.up() == [] and vpn.states(one) == ["stopped"]
+
+
+def test_a_revoked_account_is_forgotten_with_its_person_once_it_is_gone(vpn: VpnLab) -> None:
+    [one, _] = vpn.active(1, 2)
+    vpn.let_in("wang1")
+    vpn.act(one, "delete")
+    assert vpn.obstacle("wang1") == "revoked" and vpn.used() == 2
+    vpn.look()
+    assert vpn.up() == []
+    assert vpn.known() == {"wang2"}
+    assert vpn.record(one).state == "deleted" and vpn.record(one).deleted_at is not None
+    assert vpn.used() == 1 and vpn.discrepancies() == []
+    [again] = vpn.ask(row(1))
+    assert vpn.record(again).name == "wang1"
+
+
+def test_a_tunnel_of_nobody_of_ours_is_ended(vpn: VpnLab) -> None:
+    vpn.active(1)
+    vpn.let_in("intruder")
+    vpn.look()
+    assert vpn.up() == []
+
+
+def test_a_tunnel_outlives_neither_its_lease_nor_its_password_nor_its_group(vpn: VpnLab) -> None:
+    [leased, _, _] = vpn.active(1, 2, 3)
+    for number in (1, 2, 3):
+        vpn.let_in(f"wang{number}", str(number))
+    with transaction(vpn.sessions) as session:
+        ended = text("UPDATE resources SET lease_until = now() - interval '1 s' WHERE id = :id")
+        session.execute(ended, {"id": leased})
+    assert vpn.obstacle("wang1") == "expired"
+    vpn.look()
+    assert vpn.up() == ["wang2", "wang3"]
+    vpn.let_in("wang2", "2", since=datetime.now(UTC).timestamp() - 600)
+    vpn.let_in("wang3", "3", group="finance")
+    vpn.look()
+    assert vpn.up() == []
+
+
+def test_of_too_many_tunnels_of_one_account_the_newest_end(vpn: VpnLab) -> None:
+    [one] = vpn.active(1, max_sessions=3)
+    for number in (1, 2, 3):
+        vpn.let_in("wang1", str(number), since=4e9 + number)
+    vpn.look()
+    assert len(vpn.up()) == 3
+    vpn.act(one, "resize", VpnAccountSize(max_sessions=1))
+    vpn.look()
+    assert [tunnel.session for tunnel in vpn.gateway.tunnels()] == ["1"]
+
+
+def test_a_new_password_ends_what_the_old_one_let_in(vpn: VpnLab) -> None:
+    [one] = vpn.active(1)
+    vpn.let_in("wang1")
+    _started(vpn, "a", "wang1", "10.96.0.5", ago=60)
+    vpn.look()
+    assert vpn.up() == ["wang1"]
+    before = len(vpn.jobs())
+    vpn.issue(ids=[one])
+    assert vpn.jobs()[before:] == ["gateway"]
+    vpn.look()
+    assert vpn.up() == []
+
+
+def test_a_look_at_one_account_has_its_gateway_looked_at_once(vpn: VpnLab) -> None:
+    made = vpn.ask(row(1), row(2))
+    before = len(vpn.jobs())
+    for account in made:
+        assert reconcile(vpn.sessions, vpn.drivers, account) == "underway"
+    # What was put there by the ask waits still, and serves.
+    assert vpn.jobs()[before:] == []
+    vpn.look()
+    assert vpn.states(*made) == ["running", "running"]
+
+
+def test_what_is_wanted_otherwise_while_a_look_is_under_way_is_left_to_the_next(vpn: VpnLab) -> None:
+    [one] = vpn.active(1)
+    vpn.act(one, "stop")
+    seen = vpn.record(one)
+    vpn.act(one, "start")
+    pending = [gateways._Pending(one, seen.generation, True)]
+    assert gateways._settle(vpn.sessions, ADMIN, pending) == 0
+    assert vpn.states(one) == ["changing"]
+    vpn.look()
+    assert vpn.states(one) == ["running"]
+
+
+def test_an_account_can_be_suspended_though_its_gateway_never_answered(vpn: VpnLab) -> None:
+    [one] = vpn.ask(row(1))
+    vpn.issue()
+    vpn.act(one, "stop")
+    assert vpn.obstacle("wang1") == "suspended"
+
+
+def test_why_a_gateway_is_waited_for_stands_on_its_accounts_and_on_it(vpn: VpnLab) -> None:
+    [one] = vpn.ask(row(1))
+    vpn.gateway.fail_next("tunnels", Unreachable("no route to host"))
+    with pytest.raises(Unreachable):
+        vpn.look()
+    gateways.put_off(vpn.sessions, vpn.pool.id, "no route to host", datetime.now(UTC) + timedelta(seconds=4))
+    assert vpn.record(one).waiting_reason == "no route to host"
+    with vpn.sessions() as session:
+        assert session.get_one(PoolCheck, vpn.pool.id).trouble == "no route to host"
+    vpn.look()
+    assert vpn.record(one).waiting_reason is None
+    with vpn.sessions() as session:
+        assert session.get_one(PoolCheck, vpn.pool.id).trouble is None
+
+
+def test_a_gateway_that_is_away_holds_up_no_other(vpn: VpnLab) -> None:
+    with transaction(vpn.sessions) as session:
+        make_gateway(session, "vpn-2")
+        make_group(session, gateway="vpn-2")
+    here = vpn.ask(row(1, gateway="vpn-1"))
+    there = vpn.ask(row(2, gateway="vpn-2"))
+    vpn.gateway.fail_next("tunnels", Unreachable("away"))
+    with pytest.raises(Unreachable):
+        vpn.look()
+    gateways.check(vpn.sessions, vpn.drivers, vpn.record(there[0]).pool_id)
+    assert vpn.states(*here, *there) == ["building", "running"]
+
+
+def test_a_group_that_changes_is_changed_at_the_gateway(vpn: VpnLab) -> None:
+    vpn.look()
+    with transaction(vpn.sessions) as session:
+        group = session.scalars(select(VpnGroup).where(VpnGroup.name == "finance")).one()
+        vpn_groups.update(session, ADMIN, group.id, {"networks": ["10.9.0.0/16"], "down_kbit": 2000})
+    assert vpn.look().grouped
+    [found] = [group for group in vpn.gateway.groups() if group.name == "finance"]
+    assert (found.networks, found.down_kbit) == (("10.9.0.0/16",), 2000)
+
+
+def test_groups_that_somebody_changed_at_the_gateway_are_set_again_and_the_trail_says_so(vpn: VpnLab) -> None:
+    vpn.look()
+    vpn.gateway.set_groups([])
+    assert vpn.look().grouped
+    assert vpn.said("pool.configure") == 2
+
+
+def test_groups_that_are_otherwise_though_they_were_set_are_an_error(vpn: VpnLab) -> None:
+    forgetful = vpn.gateway
+    forgetful.set_groups = lambda groups: None  # type: ignore[method-assign]
+    with pytest.raises(Rejected, match="environment, finance"):
+        vpn.look()
+
+
+def test_the_record_of_a_tunnel_that_the_gateway_does_not_name_is_closed(vpn: VpnLab) -> None:
+    vpn.active(1, 2)
+    vpn.let_in("wang1", address="10.96.0.5")
+    _started(vpn, "a", "wang1", "10.96.0.5", ago=60)
+    _started(vpn, "b", "wang2", "10.96.0.6", ago=60)
+    _started(vpn, "c", "wang2", "10.96.0.7", ago=0)
+    vpn.look()
+    with vpn.sessions() as session:
+        closed = {s.unique_id: s.cause for s in session.scalars(select(VpnSession)) if s.stopped}
+    assert closed == {"b": "Lost-Carrier"}
+
+
+def _started(vpn: VpnLab, unique: str, name: str, address: str, ago: int) -> None:
+    """Have RADIUS, by whose functions alone sessions are made, have told of a tunnel so many seconds ago."""
+    with transaction(vpn.sessions) as session:
+        session.execute(text("SET LOCAL ROLE NONE"))
+        session.execute(_STARTED, {"unique": unique, "name": name, "address": address, "ago": ago})
+
+
+_STARTED = text("""
+    INSERT INTO vpn_sessions (unique_id, session_id, username, gateway, address, started, updated, resource_id)
+    VALUES (:unique, :unique, :name, 'vpn-1', CAST(:address AS inet), now() - interval '1 hour',
+            now() - make_interval(secs => :ago), (SELECT resource_id FROM vpn_accounts WHERE username = :name))
+""")
