@@ -1,15 +1,17 @@
 """The keys of an installation: from the environment, or made once and kept in files of their own.
 
 One signs cookies and hides names; the others seal what must be read again, such as the secret of a second factor. No
-key is ever in the database.
+key is ever in the database. A RADIUS server has keys of its own, derived from the sealing ones and telling nothing of
+them: whoever breaks into one reads the second factors of VPN accounts, and nothing else that is sealed.
 """
 
+import base64
 import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.fernet import Fernet, MultiFernet
@@ -18,11 +20,37 @@ from controlplane.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
+class RadiusKeys:
+    """Fernet keys that RADIUS servers share with Steppe, one for each sealing key in its order, the newest first."""
+
+    ring: tuple[str, ...] = field(default=(), repr=False)
+
+    def seal(self, secret: str) -> str:
+        """Return a secret that a RADIUS server can open, sealed with the newest key."""
+        return self._opener().encrypt(secret.encode()).decode()
+
+    def reseal(self, sealed: str) -> str:
+        """Return the same secret sealed with the newest key. Raises InvalidToken where none of the keys opens it."""
+        return self._opener().rotate(sealed.encode()).decode()
+
+    def file(self) -> str:
+        """Return the text of a RADIUS server's key ring: a key a line."""
+        return "".join(f"{key}\n" for key in self.ring)
+
+    def _opener(self) -> MultiFernet:
+        return MultiFernet([Fernet(key) for key in self.ring])
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
-    """`sealing` seals with its first key and opens with any, so that keys can be rotated; `naming` hides names."""
+    """`sealing` seals with its first key and opens with any, so that keys can be rotated; `naming` hides names.
+
+    `radius` seals what a RADIUS server must read.
+    """
 
     sealing: MultiFernet
     naming: bytes
+    radius: RadiusKeys = RadiusKeys()
 
     def hidden(self, name: str) -> bytes:
         """Return what stands for a name where the name itself must not: nobody without the key can try names."""
@@ -42,8 +70,15 @@ def keys(settings: Settings) -> Keys:
     sealing = settings.sealing_keys or _kept(
         settings.state_dir / "sealing.keys", lambda: Fernet.generate_key().decode()
     )
-    rings = [Fernet(key.strip()) for key in sealing.replace("\n", ",").split(",") if key.strip()]
-    return Keys(MultiFernet(rings), hashlib.sha256(b"names:" + secret_key(settings).encode()).digest())
+    ring = [key.strip() for key in sealing.replace("\n", ",").split(",") if key.strip()]
+    naming = hashlib.sha256(b"names:" + secret_key(settings).encode()).digest()
+    return Keys(MultiFernet([Fernet(key) for key in ring]), naming, radius_keys(ring))
+
+
+def radius_keys(sealing: Sequence[str]) -> RadiusKeys:
+    """Return what RADIUS servers have instead of these sealing keys."""
+    derived = (hmac.digest(base64.urlsafe_b64decode(key), b"steppe: for RADIUS", "sha256") for key in sealing)
+    return RadiusKeys(tuple(base64.urlsafe_b64encode(key).decode() for key in derived))
 
 
 def secret_key(settings: Settings) -> str:

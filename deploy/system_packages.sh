@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Install what pip cannot bring: the compiler and headers that libvirt-python is built with, the parts that Debian
-# splits off Python, and curl for the README's first calls. Does nothing where all of it is there.
+# splits off Python, curl for the README's first calls, and the RADIUS server that VPN accounts are tested with; that one
+# is left switched off. Does nothing where all of it is there.
 set -euo pipefail
 
 python=${1:?usage: system_packages.sh PYTHON}
@@ -13,6 +14,8 @@ wanted=()
 for package in ca-certificates curl gcc git libc6-dev libvirt-dev make pkg-config; do
     wanted+=("$package")
 done
+radius=(freeradius freeradius-postgresql freeradius-python3 freeradius-utils)
+wanted+=("${radius[@]}" python3-cryptography python3-pyotp)
 
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 "$python" -c 'import ensurepip, venv' 2>/dev/null || wanted+=("python$version-venv")
@@ -40,5 +43,14 @@ if ((EUID != 0)); then
     fi
     become=(sudo -n)
 fi
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' | "${become[@]}" install -m 755 /dev/stdin "$policy"
+    trap '"${become[@]}" rm -f "$policy"' EXIT
+fi
 "${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=400 update -qq
 "${become[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}"
+# Not at the next start of the machine either: as Debian sets it up, it would answer on every address.
+if [[ " ${missing[*]} " == *" freeradius "* ]] && command -v systemctl >/dev/null; then
+    "${become[@]}" systemctl disable --quiet freeradius
+fi

@@ -11,7 +11,7 @@ from controlplane import sign_ins
 from controlplane.actor import Role
 from controlplane.entrance import Entrance, Places, Rules, rules
 from controlplane.policy import ADMINISTRATORS
-from controlplane.secrets import Keys
+from controlplane.secrets import Keys, radius_keys
 from controlplane.services import api_tokens, users
 from controlplane.services.api_tokens import NewToken
 from controlplane.services.users import NewUser
@@ -19,7 +19,8 @@ from controlplane.settings import Settings
 from tests.people import OPERATOR
 
 RULES: Rules = rules(Settings())
-KEYS = Keys(MultiFernet([Fernet(Fernet.generate_key())]), b"names")
+_SEALING = Fernet.generate_key()
+KEYS = Keys(MultiFernet([Fernet(_SEALING)]), b"names", radius_keys([_SEALING.decode()]))
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 

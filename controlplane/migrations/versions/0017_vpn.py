@@ -32,7 +32,7 @@ READABLE = (
 # A user name is unique in the centre; that one is taken is all that is told of another tenant's.
 TAKEN_USERNAMES = """
     CREATE FUNCTION taken_usernames(asked text[]) RETURNS SETOF text
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
         SELECT a.username FROM unnest(asked) wanted(name) JOIN vpn_accounts a ON a.username = wanted.name
     $$
 """
@@ -85,7 +85,7 @@ RADIUS_REPLY = """
 # Not updated for five minutes, a session is of a gateway that died without a word: it keeps nobody out.
 SESSIONS = """
     CREATE FUNCTION radius_sessions(name text) RETURNS bigint
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
         SELECT count(*) FROM vpn_sessions
         WHERE username = name AND stopped IS NULL AND updated > now() - interval '5 minutes'
     $$
@@ -93,7 +93,7 @@ SESSIONS = """
 
 TOTP_STEP = """
     CREATE FUNCTION radius_totp_used(name text, step bigint) RETURNS boolean
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
         WITH used AS (
             UPDATE vpn_accounts SET totp_step = step WHERE username = name AND totp_step < step RETURNING 1
         ) SELECT EXISTS (SELECT FROM used)
@@ -104,7 +104,7 @@ TOTP_STEP = """
 LOGGED = """
     CREATE FUNCTION radius_logged(name text, nas text, client_address text, was_accepted boolean, why text)
     RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     DECLARE
         known radius_accounts%ROWTYPE;
         written bigint;
@@ -140,7 +140,7 @@ ACCOUNTING = """
         status text, packet_id text, session text, name text, nas text, client_address text, tunnel_address text,
         lasted bigint, received bigint, sent bigint, why text
     ) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     DECLARE
         known radius_accounts%ROWTYPE;
         written bigint;
@@ -173,7 +173,7 @@ ACCOUNTING = """
 
 RESTARTED = """
     CREATE FUNCTION radius_gateway_restarted(nas text) RETURNS bigint
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
         WITH ended AS (
             UPDATE vpn_sessions SET stopped = now(), updated = now(), cause = 'NAS-Reboot'
             WHERE gateway = nas AND stopped IS NULL RETURNING 1
@@ -188,6 +188,15 @@ FUNCTIONS = {
     "radius_accounting(text, text, text, text, text, text, text, bigint, bigint, bigint, text)": ACCOUNTING,
     "radius_gateway_restarted(text)": RESTARTED,
 }
+
+# All that has its maker's rights, and was anybody's to call while there was nobody but these two.
+OF_APPLICATIONS = (
+    "procrastinate_defer_jobs_v1(procrastinate_job_to_defer_v1[])",
+    "taken_addresses(uuid[], integer)",
+    "taken_addresses_from(uuid, inet, integer)",
+    "taken_usernames(text[])",
+    "tell_people(jsonb)",
+)
 
 
 def upgrade() -> None:
@@ -207,6 +216,11 @@ def upgrade() -> None:
     op.execute(f"GRANT SELECT ({', '.join(READABLE)}), INSERT, UPDATE, DELETE ON vpn_accounts TO {APP_ROLE}")
     op.execute(TAKEN_USERNAMES)
     _radius()
+    for name in OF_APPLICATIONS:
+        # A table of the caller's own, made for the time of a session, would otherwise be taken for ours.
+        op.execute(f"ALTER FUNCTION {name} SET search_path = public, pg_temp")
+        op.execute(f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC")
+        op.execute(f"GRANT EXECUTE ON FUNCTION {name} TO {APP_ROLE}, {CENTRE_ROLE}")
 
 
 def _radius() -> None:
@@ -221,6 +235,7 @@ def _radius() -> None:
     op.execute(f"GRANT USAGE ON SCHEMA public TO {RADIUS_ROLE}")
     for view in (RADIUS_ACCOUNTS, RADIUS_CHECK, RADIUS_REPLY, ADDRESS):
         op.execute(view)
+    op.execute("REVOKE ALL ON FUNCTION radius_address(text) FROM PUBLIC")
     op.execute(f"GRANT SELECT ON radius_check, radius_reply TO {RADIUS_ROLE}")
     for name, function in FUNCTIONS.items():
         op.execute(function)
