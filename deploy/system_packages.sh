@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Install what pip cannot bring: the compiler and headers that libvirt-python is built with, the parts that Debian
-# splits off Python, and curl for the README's first calls. Does nothing where all of it is there.
+# splits off Python, curl for the README's first calls, and the VPN gateway with its client that drivers are tested on.
+# No package starts a daemon by it. Does nothing where all of it is there.
 set -euo pipefail
 
 python=${1:?usage: system_packages.sh PYTHON}
@@ -10,7 +11,8 @@ installed() {
 }
 
 wanted=()
-for package in ca-certificates curl gcc git libc6-dev libvirt-dev make pkg-config; do
+for package in ca-certificates curl gcc git iproute2 iputils-ping libc6-dev libvirt-dev make nftables ocserv openconnect \
+    openssl pkg-config; do
     wanted+=("$package")
 done
 
@@ -39,6 +41,11 @@ if ((EUID != 0)); then
         exit 1
     fi
     become=(sudo -n)
+fi
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' | "${become[@]}" install -m 755 /dev/stdin "$policy"
+    trap '"${become[@]}" rm -f "$policy"' EXIT
 fi
 "${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=400 update -qq
 "${become[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}"
