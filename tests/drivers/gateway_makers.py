@@ -191,6 +191,10 @@ class OcservLab:
         """Change the gateway's firewall behind everybody's back."""
         subprocess.run(["ip", "netns", "exec", self.gateway, "nft", *arguments], check=True, capture_output=True)
 
+    def restore_firewall(self) -> None:
+        """Do what the gateway does at boot."""
+        self.firewall("-f", f"{self.folder}/etc/forward.nft")
+
     def fall_silent(self) -> None:
         assert self._daemon is not None
         self._daemon.send_signal(signal.SIGSTOP)
