@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install what pip cannot bring: the compiler and headers that libvirt-python is built with, the parts that Debian
-# splits off Python, curl for the README's first calls, and the RADIUS server that VPN accounts are tested with; that one
-# is left switched off. Does nothing where all of it is there.
+# splits off Python, curl for the README's first calls, and what VPN accounts are tested with: a RADIUS server, a gateway
+# and its client. No package starts a daemon by it. Does nothing where all of it is there.
 set -euo pipefail
 
 python=${1:?usage: system_packages.sh PYTHON}
@@ -11,7 +11,8 @@ installed() {
 }
 
 wanted=()
-for package in ca-certificates curl gcc git libc6-dev libvirt-dev make pkg-config; do
+for package in ca-certificates curl gcc git iproute2 iputils-ping libc6-dev libvirt-dev make nftables ocserv openconnect \
+    openssl pkg-config; do
     wanted+=("$package")
 done
 radius=(freeradius freeradius-postgresql freeradius-python3 freeradius-utils)

@@ -16,6 +16,7 @@ DRIVERS: Mapping[str, str] = {
     "libvirt": "provisioners.libvirt_driver.connect",
     "openstack": "provisioners.openstack_driver.connect",
     "fake_gateway": "provisioners.fake_gateway.connect",
+    "ocserv": "provisioners.ocserv_driver.connect",
 }
 
 

@@ -9,7 +9,7 @@ from provisioners.registry import DRIVERS, UnknownDriver, connect
 
 
 def test_an_unknown_driver_is_refused_with_the_names_there_are(tmp_path: Path) -> None:
-    with pytest.raises(UnknownDriver, match="'vmware'; there are: fake, libvirt"):
+    with pytest.raises(UnknownDriver, match="'vmware'; there are: fake, fake_gateway, libvirt, ocserv"):
         connect("vmware", {}, tmp_path)
 
 
