@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from provisioners import openstack_consoles, openstack_room
+from provisioners import openstack_history as history
 from provisioners import openstack_ports as ports
 from provisioners import openstack_servers as servers
 from provisioners import openstack_tenants as tenants
@@ -101,10 +102,17 @@ class OpenStackDriver:
 
     def reboot(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
-        boots = _label(server).boots
-        self._write_down(server, spec, boots=max(boots, spec.boots))
-        if boots < spec.boots and servers.power_of(server) == "on":
-            self._order(server, "reboot", {"type": "SOFT"})
+        boots, since = _label(server).boots, servers.rebooting(server, spec.boots)
+        done = since is not None and history.was_done(self.link, server, "reboot", since)
+        if done or boots >= spec.boots or servers.power_of(server) == "off":
+            self._write_down(server, spec, boots=max(boots, spec.boots))
+            return
+        # While it reboots nothing can be written down. So what it comes after is written first, and the reboot counts
+        # once Nova lists it: a worker that dies in between leaves it owed.
+        if since is None:
+            since = history.last(self.link, server)
+        self._write_down(server, spec, reboot=servers.reboot_after(spec.boots, since))
+        self._order_once(server, spec, "reboot", {"type": "SOFT"})
 
     def resize(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
@@ -296,21 +304,10 @@ class OpenStackDriver:
     def _order_once(self, server: Server, spec: MachineSpec, action: str, how: Document | None = None) -> NoReturn:
         """Order what Nova may undo by itself where it fails: it is not ordered again at the same generation."""
         if _label(server).generation == spec.generation:
-            failure = self._failure(server, servers.ACTIONS.get(action, action))
+            failure = history.failure(self.link, server, servers.ACTIONS.get(action, action))
             if failure:
                 raise failure
         self._order(server, action, how)
-
-    def _failure(self, server: Server, action: str) -> Rejected | None:
-        """Return how the last thing that was done to a server failed, where it was this action and did."""
-        path = f"/servers/{server['id']}/os-instance-actions"
-        done = (self.link.ask("compute", path, limit=1) or {}).get("instanceActions", ())
-        if not done or done[0]["action"] != action or not done[0].get("message"):
-            return None
-        whole = (self.link.ask("compute", f"{path}/{done[0]['request_id']}") or {}).get("instanceAction", {})
-        failed = [event for event in whole.get("events", ()) if event.get("result") == "Error"]
-        words = next((event["details"] for event in failed if event.get("details")), done[0]["message"])
-        return servers.fault_by(str(words))
 
     def _write_down(self, server: Server, spec: MachineSpec, **done: Any) -> None:
         """Label the server with whose it is and the generation that was ordered, and with what the order has `done`."""
