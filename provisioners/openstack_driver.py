@@ -136,9 +136,7 @@ class OpenStackDriver:
             _must_be_off(server)
             if spec.adopted:
                 raise _not_our_disk(spec)
-            # What is written down comes with the order itself: it was either given, and then once, or it was not.
-            written = servers.metadata(spec, boots=label.boots)
-            self._order(server, "rebuild", {"imageRef": self._catalogue.image(spec), "metadata": written})
+            self._order_rebuild(server, spec)
         self._write_down(server, spec)
         if label.builds == spec.builds and not found.adopted and found.disk_gib < spec.disk_gib:
             flavor = self._catalogue.flavor(found.vcpu, found.memory_mib, spec.disk_gib)
@@ -273,7 +271,8 @@ class OpenStackDriver:
         raise Underway("Nova is building it")
 
     def _recover(self, server: Server, spec: MachineSpec) -> NoReturn:
-        """Bring a server in error back, once a generation: one that never ran is made anew, another is rebooted."""
+        """Bring a server in error back, once a generation: one that never ran is made anew, one whose rebuild failed is
+        rebuilt, another is rebooted."""
         if server.get("OS-SRV-USG:launched_at") is None and not _label(server).adopted:
             if _label(server).generation >= spec.generation:
                 raise self._fault(server)
@@ -283,6 +282,9 @@ class OpenStackDriver:
             raise self._fault(server)
         said = {"description": f"{servers.TRIED}{spec.generation}"}
         self.link.tell("compute", "PUT", f"/servers/{server['id']}", {"server": said})
+        if not spec.adopted and history.failure(self.link, server, "rebuild"):
+            # The label says that it was rebuilt; rebooted, it would run from the old disk and pass for it.
+            self._order_rebuild(server, spec)
         self._order(server, "reboot", {"type": "HARD"})
 
     def _fault(self, server: Server) -> Rejected:
@@ -300,6 +302,11 @@ class OpenStackDriver:
         if answer is None:
             raise Missing(f"no server {server['id']}")
         raise Underway(f"Nova has taken the order {action}")
+
+    def _order_rebuild(self, server: Server, spec: MachineSpec) -> NoReturn:
+        """What is written down comes with the order itself: it was either given, and then once, or it was not."""
+        written = servers.metadata(spec, boots=_label(server).boots)
+        self._order(server, "rebuild", {"imageRef": self._catalogue.image(spec), "metadata": written})
 
     def _order_once(self, server: Server, spec: MachineSpec, action: str, how: Document | None = None) -> NoReturn:
         """Order what Nova may undo by itself where it fails: it is not ordered again at the same generation."""

@@ -103,3 +103,13 @@ def test_a_reboot_that_failed_is_a_fault_and_tried_again_at_the_next_generation(
     assert (region.done("reboot"), region.server["metadata"]["steppe:boots"]) == (1, "0")
     assert carried_out(region, replace(WANTED["reboot"], generation=6)).boots == 1
     assert region.done("reboot") == 2
+
+
+def test_a_rebuild_that_failed_is_ordered_again_once_and_then_a_fault(region: LivingRegion) -> None:
+    region.fails = ["rebuild"]
+    found = carried_out(region, WANTED["rebuild"])
+    assert (region.done("rebuild"), region.done("reboot"), found.builds) == (2, 0, 1)
+    region.fails = ["rebuild", "rebuild"]
+    with pytest.raises(Rejected):
+        carried_out(region, replace(WANTED["rebuild"], generation=6, builds=2))
+    assert (region.done("rebuild"), region.done("reboot")) == (4, 0)
