@@ -83,7 +83,11 @@ def remove(link: Link, catalogue: Catalogue, department: str) -> None:
         if group["project_id"] == project:
             link.tell("compute", "DELETE", f"/os-server-groups/{group['id']}")
     for group in link.few("network", "/security-groups", "security_groups", project_id=project):
-        link.tell("network", "DELETE", f"/security-groups/{group['id']}")
+        try:
+            link.tell("network", "DELETE", f"/security-groups/{group['id']}")
+        except Conflict as error:
+            # What uses it is somebody's in another project: no reason to leave other departments waiting.
+            raise Rejected("openstack.project_in_use", f"project {department}: {error}") from error
     link.tell("network", "DELETE", f"/quotas/{project}")
     link.tell("compute", "DELETE", f"/os-quota-sets/{project}")
     link.tell("identity", "DELETE", f"/projects/{project}")
