@@ -20,16 +20,21 @@ from controlplane.models import Department, Pool, Project
 from controlplane.reconcile import quota_findings
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.quota_findings import Dealt, Differences
+from controlplane.tree import lock_tree
 from provisioners.contract import MachineDriver, Missing, Rejected, Tenant, TenantDriver, Unreachable
 
 Limits = dict[str, int | None]
+
+_WRITES = 5
+"""Of one project in a row, while its limits go on changing."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A department as its project in a pool, by the pool's own `id`, is to be. `gone`: it was closed."""
+    """A department as its project in a pool, by the pool's own `id`, is to be, and as it was `written` last; both are
+    empty where it has none yet. `gone`: it was closed."""
 
     department: UUID
     code: str
@@ -47,10 +52,9 @@ def ensure(sessions: Sessions, driver: MachineDriver, pool: UUID, department: st
     if not isinstance(driver, TenantDriver):
         return
     with transaction(sessions) as session:
-        row = session.execute(_DEPARTMENTS, {"pool": pool, "below": [], "code": department}).one()
-    limits = _of(row.tightest, driver.limited())
-    if row.limits != limits:
-        _write(sessions, pool, row.id, driver.set_tenant(department, limits))
+        [wanted] = _wanted(session, pool, driver.limited(), code=department)
+    if not wanted.id or wanted.limits != wanted.written:
+        _give(sessions, driver, pool, wanted)
 
 
 def follow(sessions: Sessions, drivers: Drivers, department: UUID, trace: str | None = None) -> int:
@@ -136,7 +140,7 @@ def _dealt_with(
         if wanted.gone:
             _remove(sessions, driver, pool, wanted)
         else:
-            _write(sessions, pool, wanted.department, driver.set_tenant(wanted.code, wanted.limits))
+            _give(sessions, driver, pool, wanted)
     except Rejected as error:
         log.warning("project refused", department=wanted.code, code=error.code, detail=error.detail)
         refusal = str(error)
@@ -152,16 +156,36 @@ def _remove(sessions: Sessions, driver: TenantDriver, pool: UUID, wanted: _Wante
         session.execute(delete(Project).where(Project.pool_id == pool, Project.department_id == wanted.department))
 
 
-def _write(sessions: Sessions, pool: UUID, department: UUID, tenant: Tenant) -> None:
+def _give(sessions: Sessions, driver: TenantDriver, pool: UUID, wanted: _Wanted) -> None:
+    """Write a project's limits until those written are the ledger's.
+
+    The ledger may change during a call, and who writes newer limits may be done first; whoever writes last has then
+    read last. Raises Unreachable where they change each time.
+    """
+    for _ in range(_WRITES):
+        tenant = driver.set_tenant(wanted.code, wanted.limits)
+        with transaction(sessions) as session:
+            # A limit that is being set counts here, or sees that there is a project and asks for it to follow.
+            lock_tree(session)
+            _write(session, pool, wanted.department, tenant)
+            [wanted] = _wanted(session, pool, driver.limited(), code=wanted.code)
+        if wanted.limits == wanted.written:
+            return
+    raise Unreachable(f"the limits of {wanted.code} change faster than they can be written")
+
+
+def _write(session: Session, pool: UUID, department: UUID, tenant: Tenant) -> None:
     values = {"external_id": tenant.id, "limits": tenant.limits, "written_at": datetime.now(UTC)}
     row = insert(Project).values(pool_id=pool, department_id=department, **values)
-    with transaction(sessions) as session:
-        session.execute(row.on_conflict_do_update(index_elements=["pool_id", "department_id"], set_=values))
+    session.execute(row.on_conflict_do_update(index_elements=["pool_id", "department_id"], set_=values))
 
 
-def _wanted(session: Session, pool: UUID, classes: Iterable[str], below: UUID | None = None) -> list[_Wanted]:
-    rows = session.execute(_DEPARTMENTS, {"pool": pool, "below": [below] if below else [], "code": None})
-    return [_Wanted(r.id, r.code, r.external_id, _of(r.tightest, classes), r.limits, r.gone) for r in rows]
+def _wanted(
+    session: Session, pool: UUID, classes: Iterable[str], below: UUID | None = None, code: str | None = None
+) -> list[_Wanted]:
+    """Return the departments that have a project in a pool, or the one of this code, whether it has one or not."""
+    rows = session.execute(_DEPARTMENTS, {"pool": pool, "below": [below] if below else [], "code": code})
+    return [_Wanted(r.id, r.code, r.external_id or "", _of(r.tightest, classes), r.limits or {}, r.gone) for r in rows]
 
 
 def _of(tightest: Mapping[str, int] | None, classes: Iterable[str]) -> Limits:
