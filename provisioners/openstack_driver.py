@@ -144,6 +144,12 @@ class OpenStackDriver:
 
     def adopt(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
+        owner = tenants.owner(self.link, self._catalogue, server["tenant_id"])
+        if owner not in {None, spec.department}:
+            detail = (
+                f"{server['name']} is in the project of {owner}: adopt it into that department, not {spec.department}"
+            )
+            raise Rejected("openstack.others_project", detail)
         tag = servers.tag_of(spec.id)
         for one in {servers.OURS, tag} - set(server.get("tags", ())):
             self.link.tell("compute", "PUT", f"/servers/{server['id']}/tags/{one}")
@@ -363,8 +369,10 @@ def _must_not_be_adopted(spec: MachineSpec) -> None:
 
 
 def _must_keep_no_disk(server: Server) -> None:
-    """The disk of a server that was not booted from a volume is the server's own and goes with it."""
-    if _label(server).adopted and server["image"]:
+    """The disk of a server that was not booted from a volume is the server's own and goes with it. One without a label
+    is still to be adopted, or could not be."""
+    label = servers.label_of(server)
+    if (label is None or label.adopted) and server["image"]:
         detail = f"{server['name']} was adopted and its disk would go with it: delete it in Nova, or keep it"
         raise Rejected("openstack.adopted", detail)
 
