@@ -370,6 +370,12 @@ class WasOurs(Refusal):
     code = "drift.was_ours"
 
 
+class OthersProject(Refusal):
+    """{name!r} runs in the project of department {department} in its cloud; adopt it into that one."""
+
+    code = "drift.others_project"
+
+
 class NothingToAdopt(Refusal):
     """{name!r} is recorded or not there as a whole: only a machine that Steppe never made can be adopted."""
 

@@ -3,20 +3,13 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controlplane import jobs, lookups
+from controlplane.tree import lock_tree
 from quotas.limits import set_limit
 from quotas.tables import accounts
-
-
-def lock_tree(session: Session) -> None:
-    """Let the tree grow and limits be set one after the other: a limit must count all that is below, also the newest.
-
-    Not by row locks: asks hold these all the time, and a limit would wait for a quiet moment that never comes.
-    """
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("departments", 0))))
 
 
 def set_limits(session: Session, department: UUID, limits: Mapping[str, int | None]) -> None:

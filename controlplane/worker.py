@@ -88,7 +88,7 @@ def make_app(installation: Installation, drivers: Drivers) -> App:
     @app.task(name=jobs.FOLLOW, queue=jobs.RECONCILE, retry=BackOff())
     def follow(department_id: str, trace: str | None = None) -> int:
         with structlog.contextvars.bound_contextvars(trace=trace):
-            return tenancy.follow(sessions, drivers, UUID(department_id))
+            return tenancy.follow(sessions, drivers, UUID(department_id), trace)
 
     @app.periodic(cron=f"*/{settings.sweep_minutes} * * * *")
     @app.task(name=jobs.SWEEP, queue=jobs.SWEEP, lock=jobs.SWEEP, queueing_lock=jobs.SWEEP)

@@ -44,6 +44,10 @@ class Catalogue:
         """Return the id of a department's project; one that is not there is made, and we may act in it."""
         return self._kept(f"project {department}", lambda: self._project(department))
 
+    def acts_in(self, project: str) -> bool:
+        """Tell whether we may act in a project, as in each that is a department's with a machine."""
+        return self._link.ask("identity", self._our_role_in(project)) is not None
+
     def domain(self) -> str:
         """Return the id of the domain that holds the departments' projects. Raises Rejected."""
         return self._kept("domain", self._domain)
@@ -112,9 +116,12 @@ class Catalogue:
         return next((str(project["id"]) for project in found), None)
 
     def _act_in(self, project: str) -> None:
+        self._link.tell("identity", "PUT", self._our_role_in(project))
+
+    def _our_role_in(self, project: str) -> str:
         us = self._kept("us", self._us)
         role = self._kept("role", self._role)
-        self._link.tell("identity", "PUT", f"/projects/{project}/users/{us}/roles/{role}")
+        return f"/projects/{project}/users/{us}/roles/{role}"
 
     def _us(self) -> str:
         return self._link.user()

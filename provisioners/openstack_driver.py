@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from provisioners import openstack_consoles, openstack_room
+from provisioners import openstack_history as history
 from provisioners import openstack_ports as ports
 from provisioners import openstack_servers as servers
 from provisioners import openstack_tenants as tenants
@@ -101,10 +102,17 @@ class OpenStackDriver:
 
     def reboot(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
-        boots = _label(server).boots
-        self._write_down(server, spec, boots=max(boots, spec.boots))
-        if boots < spec.boots and servers.power_of(server) == "on":
-            self._order(server, "reboot", {"type": "SOFT"})
+        boots, since = _label(server).boots, servers.rebooting(server, spec.boots)
+        done = since is not None and history.was_done(self.link, server, "reboot", since)
+        if done or boots >= spec.boots or servers.power_of(server) == "off":
+            self._write_down(server, spec, boots=max(boots, spec.boots))
+            return
+        # While it reboots nothing can be written down. So what it comes after is written first, and the reboot counts
+        # once Nova lists it: a worker that dies in between leaves it owed.
+        if since is None:
+            since = history.last(self.link, server)
+        self._write_down(server, spec, reboot=servers.reboot_after(spec.boots, since))
+        self._order_once(server, spec, "reboot", {"type": "SOFT"})
 
     def resize(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
@@ -128,9 +136,7 @@ class OpenStackDriver:
             _must_be_off(server)
             if spec.adopted:
                 raise _not_our_disk(spec)
-            # What is written down comes with the order itself: it was either given, and then once, or it was not.
-            written = servers.metadata(spec, boots=label.boots)
-            self._order(server, "rebuild", {"imageRef": self._catalogue.image(spec), "metadata": written})
+            self._order_rebuild(server, spec)
         self._write_down(server, spec)
         if label.builds == spec.builds and not found.adopted and found.disk_gib < spec.disk_gib:
             flavor = self._catalogue.flavor(found.vcpu, found.memory_mib, spec.disk_gib)
@@ -138,6 +144,12 @@ class OpenStackDriver:
 
     def adopt(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
+        owner = tenants.owner(self.link, self._catalogue, server["tenant_id"])
+        if owner not in {None, spec.department}:
+            detail = (
+                f"{server['name']} is in the project of {owner}: adopt it into that department, not {spec.department}"
+            )
+            raise Rejected("openstack.others_project", detail)
         tag = servers.tag_of(spec.id)
         for one in {servers.OURS, tag} - set(server.get("tags", ())):
             self.link.tell("compute", "PUT", f"/servers/{server['id']}/tags/{one}")
@@ -265,7 +277,8 @@ class OpenStackDriver:
         raise Underway("Nova is building it")
 
     def _recover(self, server: Server, spec: MachineSpec) -> NoReturn:
-        """Bring a server in error back, once a generation: one that never ran is made anew, another is rebooted."""
+        """Bring a server in error back, once a generation: one that never ran is made anew, one whose rebuild failed is
+        rebuilt, another is rebooted."""
         if server.get("OS-SRV-USG:launched_at") is None and not _label(server).adopted:
             if _label(server).generation >= spec.generation:
                 raise self._fault(server)
@@ -275,6 +288,9 @@ class OpenStackDriver:
             raise self._fault(server)
         said = {"description": f"{servers.TRIED}{spec.generation}"}
         self.link.tell("compute", "PUT", f"/servers/{server['id']}", {"server": said})
+        if not spec.adopted and history.failure(self.link, server, "rebuild"):
+            # The label says that it was rebuilt; rebooted, it would run from the old disk and pass for it.
+            self._order_rebuild(server, spec)
         self._order(server, "reboot", {"type": "HARD"})
 
     def _fault(self, server: Server) -> Rejected:
@@ -293,24 +309,18 @@ class OpenStackDriver:
             raise Missing(f"no server {server['id']}")
         raise Underway(f"Nova has taken the order {action}")
 
+    def _order_rebuild(self, server: Server, spec: MachineSpec) -> NoReturn:
+        """What is written down comes with the order itself: it was either given, and then once, or it was not."""
+        written = servers.metadata(spec, boots=_label(server).boots)
+        self._order(server, "rebuild", {"imageRef": self._catalogue.image(spec), "metadata": written})
+
     def _order_once(self, server: Server, spec: MachineSpec, action: str, how: Document | None = None) -> NoReturn:
         """Order what Nova may undo by itself where it fails: it is not ordered again at the same generation."""
         if _label(server).generation == spec.generation:
-            failure = self._failure(server, servers.ACTIONS.get(action, action))
+            failure = history.failure(self.link, server, servers.ACTIONS.get(action, action))
             if failure:
                 raise failure
         self._order(server, action, how)
-
-    def _failure(self, server: Server, action: str) -> Rejected | None:
-        """Return how the last thing that was done to a server failed, where it was this action and did."""
-        path = f"/servers/{server['id']}/os-instance-actions"
-        done = (self.link.ask("compute", path, limit=1) or {}).get("instanceActions", ())
-        if not done or done[0]["action"] != action or not done[0].get("message"):
-            return None
-        whole = (self.link.ask("compute", f"{path}/{done[0]['request_id']}") or {}).get("instanceAction", {})
-        failed = [event for event in whole.get("events", ()) if event.get("result") == "Error"]
-        words = next((event["details"] for event in failed if event.get("details")), done[0]["message"])
-        return servers.fault_by(str(words))
 
     def _write_down(self, server: Server, spec: MachineSpec, **done: Any) -> None:
         """Label the server with whose it is and the generation that was ordered, and with what the order has `done`."""
@@ -359,8 +369,10 @@ def _must_not_be_adopted(spec: MachineSpec) -> None:
 
 
 def _must_keep_no_disk(server: Server) -> None:
-    """The disk of a server that was not booted from a volume is the server's own and goes with it."""
-    if _label(server).adopted and server["image"]:
+    """The disk of a server that was not booted from a volume is the server's own and goes with it. One without a label
+    is still to be adopted, or could not be."""
+    label = servers.label_of(server)
+    if (label is None or label.adopted) and server["image"]:
         detail = f"{server['name']} was adopted and its disk would go with it: delete it in Nova, or keep it"
         raise Rejected("openstack.adopted", detail)
 

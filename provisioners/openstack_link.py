@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from provisioners.contract import Rejected, Unreachable
 
-Service = Literal["compute", "network", "image", "identity", "placement", "block_storage"]
+Service = Literal["compute", "network", "image", "identity", "placement"]
 Document = dict[str, Any]
 
 MICROVERSIONS: Mapping[str, str] = {"compute": "2.90", "placement": "1.36"}

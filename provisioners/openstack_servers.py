@@ -94,6 +94,17 @@ def metadata(spec: MachineSpec, **kept: Any) -> dict[str, str]:
     return {f"{PREFIX}{name}": str(value) for name, value in values.items()}
 
 
+def reboot_after(boots: int, request: str) -> str:
+    """Return what is written down as `reboot` before a server is rebooted: what was done to it last until then."""
+    return f"{boots} {request}"
+
+
+def rebooting(server: Server, boots: int) -> str | None:
+    """Return after which request the reboot of this number was to be ordered; None where it never was."""
+    number, _, request = str(server["metadata"].get(f"{PREFIX}reboot", "")).partition(" ")
+    return request if number == str(boots) else None
+
+
 def tried(server: Server) -> int:
     """Return the generation at which a server in error was last tried to be brought back."""
     return _number((server.get("description") or "").removeprefix(TRIED))

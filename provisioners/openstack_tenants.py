@@ -34,6 +34,13 @@ def of_domain(link: Link, catalogue: Catalogue) -> dict[str, str]:
     return {project["name"]: project["id"] for project in listed}
 
 
+def owner(link: Link, catalogue: Catalogue, project: str) -> str | None:
+    """Return the department whose project it is; None of one that is no department's, as our own is none."""
+    known = (link.ask("identity", f"/projects/{project}") or {}).get("project", {})
+    ours = known.get("domain_id") == catalogue.domain() and project != link.project()
+    return str(known["name"]) if ours and catalogue.acts_in(project) else None
+
+
 def written(link: Link, catalogue: Catalogue, department: str, limits: Mapping[str, int | None]) -> Tenant:
     """See to a department's project, what is let into it, and give it these limits."""
     project = catalogue.project(department)
@@ -83,7 +90,11 @@ def remove(link: Link, catalogue: Catalogue, department: str) -> None:
         if group["project_id"] == project:
             link.tell("compute", "DELETE", f"/os-server-groups/{group['id']}")
     for group in link.few("network", "/security-groups", "security_groups", project_id=project):
-        link.tell("network", "DELETE", f"/security-groups/{group['id']}")
+        try:
+            link.tell("network", "DELETE", f"/security-groups/{group['id']}")
+        except Conflict as error:
+            # What uses it is somebody's in another project: no reason to leave other departments waiting.
+            raise Rejected("openstack.project_in_use", f"project {department}: {error}") from error
     link.tell("network", "DELETE", f"/quotas/{project}")
     link.tell("compute", "DELETE", f"/os-quota-sets/{project}")
     link.tell("identity", "DELETE", f"/projects/{project}")

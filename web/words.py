@@ -204,6 +204,7 @@ def drift_field(field: str) -> str:
         "department": _("Department"),
         "system": _("Business system"),
         "vm": _("VMs"),
+        "refusal": _("Refused"),
     }
     return str(words.get(field, field))
 

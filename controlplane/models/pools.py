@@ -11,6 +11,13 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from controlplane.db import Base, Recorded
 from controlplane.models.pieces import searched
 from controlplane.models.tenancy import Site
+from controlplane.pool_secrets import SEALED, SECRET
+
+
+def _is_sealed(name: str) -> str:
+    """Say in SQL that a key of a connection is absent, null, or sealed and nothing besides."""
+    value = f"connection -> '{name}'"
+    return f"{value} IN ('null', jsonb_build_object('{SEALED}', {value} -> '{SEALED}'))"
 
 
 class Pool(Recorded, Base):
@@ -24,7 +31,7 @@ class Pool(Recorded, Base):
     __table_args__ = (
         CheckConstraint("mlps_level BETWEEN 1 AND 4", name="mlps_level_known"),
         CheckConstraint("drift_policy IN ('repair', 'report')", name="drift_policy_known"),
-        CheckConstraint("jsonb_typeof(connection -> 'password') IS DISTINCT FROM 'string'", name="password_sealed"),
+        CheckConstraint(" AND ".join(map(_is_sealed, sorted(SECRET))), name="secrets_sealed"),
         Index(None, "kind", "code"),
     )
 

@@ -30,7 +30,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep came to: looks asked for, new findings, and the codes of pools that could not be looked at."""
+    """What a sweep came to: looks asked for, new findings, and the codes of pools that could not be looked at as a
+    whole."""
 
     looks: int = 0
     opened: int = 0
@@ -76,36 +77,55 @@ class _Check:
 def _guarded(check: _Check, pool: Pool) -> tuple[Taken, Checked]:
     try:
         return _check(check, pool)
-    except (Unreachable, Rejected) as error:
-        log.warning("pool passed over", pool=pool.code, reason=str(error))
-        return Taken(), Checked(pool.id, trouble=str(error))
     except Exception as error:
-        # A bug that shows with one pool must not leave all the others unlooked at.
-        log.exception("pool passed over", pool=pool.code)
-        trouble = f"an error in Steppe itself: {type(error).__name__}; the worker's log keeps the details"
-        return Taken(), Checked(pool.id, trouble=trouble)
+        return Taken(), Checked(pool.id, trouble=_trouble(pool, error))
+
+
+def _trouble(pool: Pool, error: Exception) -> str:
+    """Return why a pool, or a part of what it has, could not be looked at, and say it in the log.
+
+    A bug that shows with one pool must not leave all the others unlooked at.
+    """
+    if isinstance(error, Unreachable | Rejected):
+        log.warning("pool passed over", pool=pool.code, reason=str(error))
+        return str(error)
+    log.exception("pool passed over", pool=pool.code)
+    return f"an error in Steppe itself: {type(error).__name__}; the worker's log keeps the details"
 
 
 def _check(check: _Check, pool: Pool) -> tuple[Taken, Checked]:
-    """The record is read first: what is made while the pool is observed is then unknown at worst, and that is looked
-    up again before it is told."""
+    """Its machines come first: trouble with its limits must not keep drift of machines from being found."""
+    driver = check.drivers.of(pool.id, pool.driver, pool.connection)
+    taken, present = _check_machines(check, pool, driver)
+    quotas, troubles = 0, []
+    try:
+        room.follow(check.sessions, driver, pool, check.actor)
+    except Exception as error:
+        troubles.append(_trouble(pool, error))
+    try:
+        quotas = tenancy.check(check.sessions, driver, pool, check.actor.trace)
+    except Exception as error:
+        troubles.append(_trouble(pool, error))
+    return replace(taken, quotas=quotas), Checked(pool.id, present, "; ".join(dict.fromkeys(troubles)) or None)
+
+
+def _check_machines(check: _Check, pool: Pool, driver: MachineDriver) -> tuple[Taken, int]:
+    """Return what came of it, and how many machines there are. The record is read first: what is made while the pool is
+    observed is then unknown at worst, and that is looked up again before it is told."""
     with transaction(check.sessions) as session:
         recorded = recording.recorded(session, pool.id)
-    driver = check.drivers.of(pool.id, pool.driver, pool.connection)
     comparison = compare(recorded, {machine.id: machine for machine in driver.discover()})
-    checked = Checked(pool.id, len(comparison.present))
-    room.follow(check.sessions, driver, pool, check.actor)
-    taken = Taken(quotas=tenancy.check(check.sessions, driver, pool, check.actor.trace))
+    present = len(comparison.present)
     if not comparison.seen and pool.id not in check.with_findings:
-        return taken, checked
+        return Taken(), present
     if any(_needs_a_closer_look(seen) for seen in comparison.seen):
         with transaction(check.sessions) as session:
             strangers = recording.strangers(session, pool.id, filter(_needs_a_closer_look, comparison.seen))
         comparison = _looked_at_closely(driver, comparison, strangers)
     with transaction(check.sessions) as session:
-        taken = replace(recording.take(session, check.actor, pool, comparison), quotas=taken.quotas)
+        taken = recording.take(session, check.actor, pool, comparison)
     recording.alarm(pool, taken.opened)
-    return taken, checked
+    return taken, present
 
 
 def _needs_a_closer_look(seen: Seen) -> bool:

@@ -4,33 +4,37 @@ The ledger decides; the cloud's own quota is a second fence, for whoever goes pa
 a limit, and where somebody changed it over there, that is drift.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
-from controlplane import audit, findings
 from controlplane.actor import Actor, system
 from controlplane.db import Sessions, transaction
-from controlplane.models import Department, Drift, DriftOutcome, Pool, Project
+from controlplane.models import Department, Pool, Project
+from controlplane.reconcile import quota_findings
 from controlplane.reconcile.drivers import Drivers
-from provisioners.contract import MachineDriver, Missing, Tenant, TenantDriver
+from controlplane.reconcile.quota_findings import Dealt, Differences
+from controlplane.tree import lock_tree
+from provisioners.contract import MachineDriver, Missing, Rejected, Tenant, TenantDriver, Unreachable
 
 Limits = dict[str, int | None]
-Differences = dict[str, Any]
+
+_WRITES = 5
+"""Of one project in a row, while its limits go on changing."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A department as its project in a pool, by the pool's own `id`, is to be. `gone`: it was closed."""
+    """A department as its project in a pool, by the pool's own `id`, is to be, and as it was `written` last; both are
+    empty where it has none yet. `gone`: it was closed."""
 
     department: UUID
     code: str
@@ -48,62 +52,99 @@ def ensure(sessions: Sessions, driver: MachineDriver, pool: UUID, department: st
     if not isinstance(driver, TenantDriver):
         return
     with transaction(sessions) as session:
-        row = session.execute(_DEPARTMENTS, {"pool": pool, "below": [], "code": department}).one()
-    limits = _of(row.tightest, driver.limited())
-    if row.limits != limits:
-        _write(sessions, pool, row.id, driver.set_tenant(department, limits))
+        [wanted] = _wanted(session, pool, driver.limited(), code=department)
+    if not wanted.id or wanted.limits != wanted.written:
+        _give(sessions, driver, pool, wanted)
 
 
-def follow(sessions: Sessions, drivers: Drivers, department: UUID) -> int:
-    """Let the quota of a department, and of all below it, be what its limits say now, wherever it has a project; return
-    how many were written. May raise Unreachable, Rejected."""
+def follow(sessions: Sessions, drivers: Drivers, department: UUID, trace: str | None = None) -> int:
+    """Let the quota of a department, and of all below it, be what its limits say now, wherever it has a project, and
+    remove the project of one that was closed; return how many were written or removed.
+
+    What a pool refuses becomes a finding, and the sweep tries again. Raises Unreachable once all pools were dealt with.
+    """
     with transaction(sessions) as session:
         below = Department.lineage.contains([department])
         of = select(Pool).join(Project).join(Department).where(below).distinct().order_by(Pool.code)
         pools = session.scalars(of).all()
-    return sum(len(_follow(sessions, drivers, pool, department)) for pool in pools)
+    done, away = 0, None
+    for pool in pools:
+        try:
+            done += _follow(sessions, drivers, pool, department, system("worker", trace))
+        except Unreachable as error:
+            away = error
+        except Rejected as refusal:
+            # The connection itself: what the sweep says of the pool.
+            log.warning("limits not followed", pool=pool.code, reason=str(refusal))
+    if away:
+        raise away
+    return done
 
 
 def check(sessions: Sessions, driver: MachineDriver, pool: Pool, trace: str | None = None) -> int:
     """Compare the quota of every project of a pool with the ledger's limits, once; return how many findings are new.
 
-    Where the pool repairs, or somebody said so, the quota is written again. May raise Unreachable, Rejected.
+    Where the pool repairs, or somebody said so, the quota is written again. The project of a closed department is
+    removed, whatever the pool's policy: closing it was the order. May raise Unreachable, Rejected.
     """
     if not isinstance(driver, TenantDriver):
         return 0
     with transaction(sessions) as session:
         wanted = _wanted(session, pool.id, driver.limited())
         repairs = session.scalar(select(Pool.drift_policy).where(Pool.id == pool.id)) == "repair"
-        said = set(session.scalars(_open(pool.id).with_only_columns(Drift.name).where(Drift.decision == "repair")))
-    if not wanted:
-        return 0
-    found = driver.tenants([w.code for w in wanted])
-    differing = [(w, _differences(w, found.get(w.code))) for w in wanted if not w.gone]
-    differing = [(w, differences) for w, differences in differing if differences]
-    mended = {w.code for w, _ in differing if repairs or w.code in said}
-    for w, _ in differing:
-        if w.code in mended:
-            _write(sessions, pool.id, w.department, driver.set_tenant(w.code, w.limits))
-    with transaction(sessions) as session:
-        return _record(session, system("worker", trace), pool, differing, mended)
+        said = quota_findings.to_repair(session, pool.id)
+    live = [w.code for w in wanted if not w.gone]
+    found = driver.tenants(live) if live else {}
+    dealt: list[Dealt] = []
+    try:
+        for w in wanted:
+            differences = _differences(w, found.get(w.code))
+            mend = bool(differences) and (w.gone or repairs or w.code in said)
+            seen = Dealt(w.code, w.id, differences)
+            dealt.append(_dealt_with(sessions, driver, pool.id, w, differences) if mend else seen)
+    finally:
+        with transaction(sessions) as session:
+            opened = quota_findings.record(session, system("worker", trace), pool, _worth_a_finding(dealt))
+    return opened
 
 
-def _follow(sessions: Sessions, drivers: Drivers, pool: Pool, department: UUID) -> list[str]:
+def _follow(sessions: Sessions, drivers: Drivers, pool: Pool, department: UUID, actor: Actor) -> int:
     driver = drivers.of(pool.id, pool.driver, pool.connection)
     if not isinstance(driver, TenantDriver):
-        return []
+        return 0
     with transaction(sessions) as session:
         wanted = _wanted(session, pool.id, driver.limited(), below=department)
-    done = []
-    for w in wanted:
-        if w.gone:
-            _remove(sessions, driver, pool.id, w)
-        elif w.limits != w.written:
-            _write(sessions, pool.id, w.department, driver.set_tenant(w.code, w.limits))
+    dealt: list[Dealt] = []
+    try:
+        for w in wanted:
+            differences = _differences(w, Tenant(w.id, w.written))
+            if differences:
+                dealt.append(_dealt_with(sessions, driver, pool.id, w, differences))
+    finally:
+        with transaction(sessions) as session:
+            quota_findings.record(session, actor, pool, [one for one in dealt if one.refusal])
+    return sum(one.mended for one in dealt)
+
+
+def _worth_a_finding(dealt: Iterable[Dealt]) -> list[Dealt]:
+    """Leave out the projects that are gone as they were to be."""
+    return [one for one in dealt if not (one.mended and one.differences == _STRANDED)]
+
+
+def _dealt_with(
+    sessions: Sessions, driver: TenantDriver, pool: UUID, wanted: _Wanted, differences: Differences
+) -> Dealt:
+    """Set a project right, or remove it. May raise Unreachable."""
+    refusal = None
+    try:
+        if wanted.gone:
+            _remove(sessions, driver, pool, wanted)
         else:
-            continue
-        done.append(w.code)
-    return done
+            _give(sessions, driver, pool, wanted)
+    except Rejected as error:
+        log.warning("project refused", department=wanted.code, code=error.code, detail=error.detail)
+        refusal = str(error)
+    return Dealt(wanted.code, wanted.id, differences, tried=True, refusal=refusal)
 
 
 def _remove(sessions: Sessions, driver: TenantDriver, pool: UUID, wanted: _Wanted) -> None:
@@ -115,16 +156,36 @@ def _remove(sessions: Sessions, driver: TenantDriver, pool: UUID, wanted: _Wante
         session.execute(delete(Project).where(Project.pool_id == pool, Project.department_id == wanted.department))
 
 
-def _write(sessions: Sessions, pool: UUID, department: UUID, tenant: Tenant) -> None:
+def _give(sessions: Sessions, driver: TenantDriver, pool: UUID, wanted: _Wanted) -> None:
+    """Write a project's limits until those written are the ledger's.
+
+    The ledger may change during a call, and who writes newer limits may be done first; whoever writes last has then
+    read last. Raises Unreachable where they change each time.
+    """
+    for _ in range(_WRITES):
+        tenant = driver.set_tenant(wanted.code, wanted.limits)
+        with transaction(sessions) as session:
+            # A limit that is being set counts here, or sees that there is a project and asks for it to follow.
+            lock_tree(session)
+            _write(session, pool, wanted.department, tenant)
+            [wanted] = _wanted(session, pool, driver.limited(), code=wanted.code)
+        if wanted.limits == wanted.written:
+            return
+    raise Unreachable(f"the limits of {wanted.code} change faster than they can be written")
+
+
+def _write(session: Session, pool: UUID, department: UUID, tenant: Tenant) -> None:
     values = {"external_id": tenant.id, "limits": tenant.limits, "written_at": datetime.now(UTC)}
     row = insert(Project).values(pool_id=pool, department_id=department, **values)
-    with transaction(sessions) as session:
-        session.execute(row.on_conflict_do_update(index_elements=["pool_id", "department_id"], set_=values))
+    session.execute(row.on_conflict_do_update(index_elements=["pool_id", "department_id"], set_=values))
 
 
-def _wanted(session: Session, pool: UUID, classes: Iterable[str], below: UUID | None = None) -> list[_Wanted]:
-    rows = session.execute(_DEPARTMENTS, {"pool": pool, "below": [below] if below else [], "code": None})
-    return [_Wanted(r.id, r.code, r.external_id, _of(r.tightest, classes), r.limits, r.gone) for r in rows]
+def _wanted(
+    session: Session, pool: UUID, classes: Iterable[str], below: UUID | None = None, code: str | None = None
+) -> list[_Wanted]:
+    """Return the departments that have a project in a pool, or the one of this code, whether it has one or not."""
+    rows = session.execute(_DEPARTMENTS, {"pool": pool, "below": [below] if below else [], "code": code})
+    return [_Wanted(r.id, r.code, r.external_id or "", _of(r.tightest, classes), r.limits or {}, r.gone) for r in rows]
 
 
 def _of(tightest: Mapping[str, int] | None, classes: Iterable[str]) -> Limits:
@@ -132,6 +193,8 @@ def _of(tightest: Mapping[str, int] | None, classes: Iterable[str]) -> Limits:
 
 
 def _differences(wanted: _Wanted, found: Tenant | None) -> Differences:
+    if wanted.gone:
+        return _STRANDED
     if found is None:
         return {"existence": {"wanted": "present", "observed": "absent"}}
     return {
@@ -141,37 +204,7 @@ def _differences(wanted: _Wanted, found: Tenant | None) -> Differences:
     }
 
 
-def _open(pool: UUID) -> Any:
-    return select(Drift).where(Drift.pool_id == pool, Drift.kind == "quota", Drift.closed_at.is_(None))
-
-
-def _record(
-    session: Session, actor: Actor, pool: Pool, differing: Sequence[tuple[_Wanted, Differences]], mended: set[str]
-) -> int:
-    now = datetime.now(UTC)
-    loaded = joinedload(Drift.pool), joinedload(Drift.resource)
-    known = {d.name: d for d in session.scalars(_open(pool.id).options(*loaded).with_for_update(of=Drift))}
-    opened = []
-    for wanted, differences in differing:
-        drift = known.get(wanted.code)
-        if drift is None:
-            drift = Drift(pool_id=pool.id, external_id=UUID(wanted.id), name=wanted.code, kind="quota", first_seen=now)
-            session.add(drift)
-            opened.append(drift)
-        drift.last_seen, drift.differences = now, differences
-    session.flush()
-    audit.record(session, actor, [findings.act(drift, "drifted") for drift in opened])
-    for drift in opened:
-        log.warning("drift.found", pool=pool.code, kind="quota", name=drift.name, differences=drift.differences)
-    differ = {wanted.code for wanted, _ in differing}
-    endings: list[tuple[Drift, DriftOutcome]] = [
-        (drift, "repaired" if drift.name in mended else "vanished")
-        for drift in [*known.values(), *opened]
-        if drift.name in mended or drift.name not in differ
-    ]
-    findings.close(session, actor, endings)
-    return len(opened)
-
+_STRANDED: Differences = {"existence": {"wanted": "absent", "observed": "present"}}
 
 # With each department the tightest limit of it and of those above, by class. Without a code: all that have a project.
 _DEPARTMENTS = text("""

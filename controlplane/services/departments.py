@@ -13,8 +13,9 @@ from controlplane.conflicts import lock_row, refusing_duplicates
 from controlplane.db import new_id
 from controlplane.errors import AlreadyExists, InUse, Invalid, Stale
 from controlplane.kinds import KINDS
-from controlplane.limits import lock_tree, set_limits
+from controlplane.limits import set_limits
 from controlplane.models import Department, Resource, System
+from controlplane.tree import lock_tree
 
 CLASSES: frozenset[str] = frozenset(c for kind in KINDS.values() for c in kind.classes)
 

@@ -28,12 +28,13 @@ from controlplane.errors import (
     NothingToAccept,
     NothingToAdopt,
     NotOurs,
+    OthersProject,
     Stale,
     WasOurs,
 )
 from controlplane.kinds import FOUND
 from controlplane.kinds.contract import Adopted
-from controlplane.models import Department, Drift, Request, Resource
+from controlplane.models import Department, Drift, Project, Request, Resource
 from quotas import ledger
 from quotas.amounts import QuotaExceeded
 from quotas.ledger import Demand
@@ -111,13 +112,14 @@ def adopt(
     capacity, addresses, record and audit event in this transaction. Its id is the machine's own.
 
     Raises NotFound, DriftOver, Stale, Invalid, OverQuota, AlreadyExists, AddressTaken; WasOurs, LivesElsewhere or
-    NothingToAdopt where it is no stranger.
+    NothingToAdopt where it is no stranger; OthersProject where another department's project holds it.
     """
     drift = _open(session, actor, ref, version)
     _must_be_a_stranger(drift)
     kind = drift.pool.kind
     ask = _parsed(FOUND[kind].adoption, body)
     department = lookups.department_for(session, actor, ask.department, "resource.create", keep=True)  # type: ignore[attr-defined]
+    _must_not_be_anothers(session, drift, department)
     found = FOUND[kind].adopt(session, department, ask, drift.external_id, {**_observed(drift), "name": drift.name})
     if found.mlps_level > drift.pool.mlps_level:
         reason = f"needs MLPS level {found.mlps_level}, pool {drift.pool.code} has {drift.pool.mlps_level}"
@@ -192,6 +194,15 @@ def _must_be_a_stranger(drift: Drift) -> None:
         raise WasOurs(name=drift.name)
     if resource is not None:
         raise LivesElsewhere(name=drift.name, pool=resource.pool.code)
+
+
+def _must_not_be_anothers(session: Session, drift: Drift, department: Department) -> None:
+    """Refuse a machine that was found in the project of another department that has one in the pool."""
+    guessed = _observed(drift).get("department")
+    of = select(Department.code).join(Project, Project.department_id == Department.id)
+    theirs = session.scalar(of.where(Project.pool_id == drift.pool_id, Department.code == guessed))
+    if theirs is not None and theirs != department.code:
+        raise OthersProject(name=drift.name, department=theirs)
 
 
 def _parsed(model: type[BaseModel], body: BaseModel | Mapping[str, Any]) -> BaseModel:

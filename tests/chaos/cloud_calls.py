@@ -8,6 +8,7 @@ from typing import Any
 
 from provisioners import openstack_driver
 from provisioners.openstack_link import Document, Link, Service
+from provisioners.openstack_servers import PREFIX
 from tests.chaos.traps import Point, reach
 
 COUNTS = "CLOUD_CALLS"
@@ -38,7 +39,10 @@ def trap() -> None:
 
 
 def _action(path: str, body: Document | None) -> str:
-    """Return what is done to a server, where the address does not say it."""
+    """Return what is done to a server, where the address does not say it. What is written before a reboot and what is
+    written after it are two."""
     if path.endswith("/action") and body:
         return f" {next(iter(body))}"
-    return " metadata" if path.endswith("/metadata") else ""
+    if path.endswith("/metadata") and body:
+        return " metadata before a reboot" if f"{PREFIX}reboot" in body["metadata"] else " metadata"
+    return ""

@@ -14,7 +14,7 @@ from controlplane.bootstrap import Installation
 from controlplane.db import Sessions, transaction
 from controlplane.errors import Forbidden, Invalid
 from controlplane.models import AuditEvent, Pool
-from controlplane.pool_secrets import opened, sealed
+from controlplane.pool_secrets import SECRET, opened, sealed
 from controlplane.secrets import Keys, keys
 from controlplane.services import pools
 from provisioners.contract import Unreachable
@@ -120,10 +120,20 @@ def test_whatever_stands_where_a_secret_goes_is_sealed(secret: str, value: Any) 
     assert opened(ring, once) == {secret: str(value), "username": "steppe"}
 
 
-def test_the_database_itself_refuses_a_password_in_clear(sessions: Sessions) -> None:
-    with pytest.raises(IntegrityError, match="ck_pools_password_sealed"), transaction(sessions) as session:
+@pytest.mark.parametrize("secret", sorted(SECRET))
+@pytest.mark.parametrize("value", [PASSWORD, 20240101, {"in": PASSWORD}, {"sealed": "x", "in": PASSWORD}, [PASSWORD]])
+def test_the_database_itself_refuses_a_secret_in_clear(sessions: Sessions, secret: str, value: Any) -> None:
+    with pytest.raises(IntegrityError, match="ck_pools_secrets_sealed"), transaction(sessions) as session:
         small_centre(session)
-        pools.update(session, ADMIN, "hv-01", {"connection": WAY_IN})
+        pools.update(session, ADMIN, "hv-01", {"connection": {"username": "steppe", secret: value}})
+
+
+@pytest.mark.parametrize("connection", [{}, dict.fromkeys(SECRET), {name: {"sealed": "x"} for name in SECRET}])
+def test_the_database_takes_what_is_sealed_or_not_there(sessions: Sessions, connection: dict[str, Any]) -> None:
+    with transaction(sessions) as session:
+        small_centre(session)
+        pools.update(session, ADMIN, "hv-01", {"connection": connection})
+    assert connection_of(sessions, "hv-01") == connection
 
 
 # --- opened

@@ -16,6 +16,8 @@ def region() -> Iterator[Double]:
     with double.region() as made:
         made.answers("GET", "/identity/v3/domains", body={"domains": [{"id": "default"}]})
         made.answers("GET", "/identity/v3/projects", body={"projects": [{"id": PROJECT, "name": "dsj"}]})
+        of_dsj = {"id": PROJECT, "name": "dsj", "domain_id": "default"}
+        made.answers("GET", f"/identity/v3/projects/{PROJECT}", body={"project": of_dsj})
         made.answers("GET", "/identity/v3/roles", body={"roles": [{"id": "member-role"}]})
         made.answers("PUT", f"/identity/v3/projects/{PROJECT}/users/{double.US}/roles/member-role", 204)
         made.answers("GET", "/compute/v2.1/flavors/detail", body={"flavors": []})

@@ -220,6 +220,23 @@ def test_a_server_that_merely_wears_a_machines_tag_is_not_it(region: Double, dri
     assert ordered(region) == []
 
 
+# --- projects
+
+
+def test_a_project_whose_security_group_is_in_use_elsewhere_is_in_use(region: Double, driver: OpenStackDriver) -> None:
+    for path, key in ((SERVERS, "servers"), ("/compute/v2.1/os-server-groups", "server_groups")):
+        region.answers("GET", path, body={key: []})
+    for name in ("routers", "floatingips"):
+        region.answers("GET", f"{NETWORK}/{name}", body={name: []})
+    region.answers("GET", f"{NETWORK}/networks", body={"networks": []})
+    region.answers("GET", f"{NETWORK}/security-groups", body={"security_groups": [{"id": "shared"}]})
+    said = "Security Group shared in use."
+    region.answers("DELETE", f"{NETWORK}/security-groups/shared", 409, neutron("SecurityGroupInUse", said))
+    with pytest.raises(Rejected, match=said) as refusal:
+        driver.remove_tenant("dsj")
+    assert refusal.value.code == "openstack.project_in_use"
+
+
 # --- what has gone in between
 
 

@@ -14,11 +14,12 @@ from tests.chaos.oracle import drift
 from tests.chaos.steppe import Steppe
 from tests.chaos.traps import Point
 from tests.cli.processes import until
+from tests.labs.openstack_content import IMAGES
 from tests.labs.openstack_look import Cloud, cloud
 from tests.labs.openstack_steppe import LARGE, an_ask, beside, gone, settled
 from tests.labs.openstack_story import Lab
 
-Verb = Literal["create", "resize", "delete"]
+Verb = Literal["create", "resize", "reboot", "rebuild", "delete"]
 
 CALLS: dict[Verb, tuple[str, ...]] = {
     "create": ("network POST ports", "compute POST servers"),
@@ -29,8 +30,21 @@ CALLS: dict[Verb, tuple[str, ...]] = {
         "compute POST servers confirmResize",
         "compute POST servers os-start",
     ),
+    "reboot": (
+        "compute POST servers metadata before a reboot",
+        "compute POST servers reboot",
+        "compute POST servers metadata",
+    ),
+    "rebuild": (
+        "compute POST servers metadata",
+        "compute POST servers os-stop",
+        "compute POST servers rebuild",
+        "compute POST servers os-start",
+    ),
     "delete": ("compute DELETE servers", "network DELETE ports"),
 }
+_ORDERS: dict[Verb, dict[str, Any]] = {"resize": LARGE, "reboot": {}, "rebuild": {"image": IMAGES[1]}}
+_COUNTED: dict[Verb, str] = {"reboot": "steppe:boots", "rebuild": "steppe:builds"}
 AWAY = ("nova-api", "nova-conductor", "rabbitmq", "neutron-server", "keystone")
 _CATCH_SECONDS = 120.0
 
@@ -47,10 +61,10 @@ class _Range:
         """Give an order; return the VM that it is about."""
         if verb == "create" or prepared is None:
             return str(self.steppe.made("/vms", **an_ask(next(self.names))).body["id"])
-        if verb == "resize":
-            self.steppe.made(f"/vms/{prepared}/resize", **LARGE)
-        else:
+        if verb == "delete":
             self.steppe.ask("DELETE", f"/vms/{prepared}")
+        else:
+            self.steppe.made(f"/vms/{prepared}/{verb}", **_ORDERS[verb])
         return prepared
 
     def prepared(self, verb: Verb) -> str | None:
@@ -67,6 +81,11 @@ class _Range:
         assert server.status == "ACTIVE", server.status
         if verb == "resize":
             assert server.flavor["ram"] == LARGE["memory_mib"], server.flavor
+        if verb in {"reboot", "rebuild"}:
+            assert self.seen.well_done(server, verb) >= 1, f"{verb} was counted and never done"
+            assert server.metadata[_COUNTED[verb]] == "1", server.metadata
+        if verb == "rebuild":
+            assert server.image.id == self.seen.region.image.find_image(IMAGES[1]).id, server.image
 
     def cleared(self, vm: str) -> None:
         self.steppe.ask("DELETE", f"/vms/{vm}")

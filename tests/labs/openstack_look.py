@@ -46,6 +46,11 @@ class Cloud:
         assert ports[0].device_id == servers[0].id
         return servers[0]
 
+    def well_done(self, server: Any, action: str) -> int:
+        """Return how often Nova did something to a server and did not fail."""
+        listed = self.region.compute.server_actions(server)
+        return sum(one.action == action and not one.message for one in listed)
+
     def nothing_of(self, vm: str) -> None:
         """AssertionError where anything is left of a VM."""
         assert (self.servers(vm), self.ports(vm)) == ([], [])

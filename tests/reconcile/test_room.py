@@ -1,8 +1,10 @@
 """How much a pool has, where it can say so itself: the sweep reads it and the ledger's limit follows."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import cast
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
@@ -12,7 +14,7 @@ from controlplane.db import transaction
 from controlplane.models import AuditEvent, PoolCapacity
 from controlplane.reconcile.sweep import sweep
 from controlplane.services import pools
-from provisioners.contract import Room
+from provisioners.contract import Room, Unreachable
 from provisioners.fake_driver import FakeCloud
 from quotas.tables import accounts
 from tests.people import ADMIN
@@ -49,6 +51,13 @@ def said(lab: Lab) -> int:
         return session.scalar(select(func.count()).select_from(AuditEvent).where(of)) or 0
 
 
+def built(lab: Lab) -> UUID:
+    web = lab.ask()
+    while lab.look(web) == "underway":
+        lab.driver().settle(web)
+    return web
+
+
 def test_the_sweep_reads_how_much_there_is_and_the_limit_follows(cloud: Lab) -> None:
     has(cloud, vcpu=Room(100, 4, Decimal("4.5")), memory_mib=Room(8192, 512))
     sweep(cloud.sessions, cloud.drivers)
@@ -83,11 +92,23 @@ def test_a_capacity_that_was_set_by_hand_stays_where_it_is_not_to_follow(cloud: 
 
 
 def test_a_pool_that_lost_hosts_gives_nothing_more_and_takes_nothing_away(cloud: Lab) -> None:
-    web = cloud.ask()
-    while cloud.look(web) == "underway":
-        cloud.driver().settle(web)
+    web = built(cloud)
     has(cloud, vcpu=Room(0))
     sweep(cloud.sessions, cloud.drivers)
     assert limit(cloud, "vcpu") == 0
     assert cloud.record(web).state == "running"
     assert cloud.picture(web).discrepancies == []
+
+
+def test_a_pool_that_does_not_say_how_much_it_has_is_checked_for_all_else(cloud: Lab) -> None:
+    web = built(cloud)
+    found = cloud.machine(web)
+    assert found is not None
+    cloud.forget_jobs()
+    cloud.driver().put(replace(found, power="off"))
+    projects = cast("FakeCloud", cloud.driver())
+    projects.set_tenant("environment", {"vm": 99})
+    cloud.driver().fail_next("observe", Unreachable("Placement is away"))
+    swept = sweep(cloud.sessions, cloud.drivers)
+    assert (swept.looks, swept.opened, swept.passed_over) == (1, 2, ("hv-01",))
+    assert projects.tenants(["environment"])["environment"].limits["vm"] == 100, "its quota was set right as well"

@@ -1,4 +1,4 @@
-"""clouds: what a pool works on by itself, departments' projects and their quota; no password of a pool in clear"""
+"""clouds: what a pool works on by itself, departments' projects and their quota; no secret of a pool in clear"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,7 @@ down_revision = "0015"
 APP_ROLE, CENTRE_ROLE = "steppe_app", "steppe_centre"
 KINDS = "kind IN ('missing', 'unknown', 'different')"
 KINDS_NOW = "kind IN ('missing', 'unknown', 'different', 'quota')"
+SECRET = ("application_credential_secret", "password", "token")
 
 
 def upgrade() -> None:
@@ -26,9 +27,12 @@ def upgrade() -> None:
     )
     op.add_column("pools", follows)
     op.create_check_constraint(
-        op.f("ck_pools_password_sealed"),
+        op.f("ck_pools_secrets_sealed"),
         "pools",
-        "jsonb_typeof(connection -> 'password') IS DISTINCT FROM 'string'",
+        " AND ".join(
+            f"connection -> '{name}' IN ('null', jsonb_build_object('sealed', connection -> '{name}' -> 'sealed'))"
+            for name in SECRET
+        ),
     )
     op.create_table(
         "projects",
@@ -54,7 +58,7 @@ def downgrade() -> None:
     op.execute("DELETE FROM drifts WHERE kind = 'quota'")
     _kinds(KINDS)
     op.drop_table("projects")
-    op.drop_constraint(op.f("ck_pools_password_sealed"), "pools")
+    op.drop_constraint(op.f("ck_pools_secrets_sealed"), "pools")
     op.drop_column("pools", "capacity_follows")
     op.drop_index("ix_resources_underway", "resources")
     op.drop_column("resources", "underway_since")
