@@ -24,11 +24,12 @@ from sqlalchemy import func, select, text
 
 from controlplane import bootstrap
 from controlplane.bootstrap import Installation
-from controlplane.centre.loader import load
+from controlplane.centre.loader import Load, load
 from controlplane.db import transaction
 from controlplane.models import Drift, Pool, Resource
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.sweep import sweep
+from controlplane.secrets import keys
 from controlplane.settings import Settings
 from controlplane.worker import make_app
 from provisioners.contract import load_machine
@@ -78,7 +79,11 @@ def main() -> None:
 
 def build(installation: Installation, drivers: Drivers, scale: int) -> int:
     """Load the model and do every job there is; return how many VMs run."""
-    load(installation.sessions, MODEL, scale, lambda what, done, of: None)
+    load(
+        installation.sessions,
+        Load(MODEL, keys(installation.settings), scale, frozenset({"vm"})),
+        lambda what, done, of: None,
+    )
     started = time.perf_counter()
     app = make_app(installation, drivers)
     app.run_worker(wait=False, concurrency=8, delete_jobs="successful", listen_notify=False, queues=["reconcile"])

@@ -27,7 +27,7 @@ class Person(BaseModel):
     name: Line
     number: Line
     phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,24}$")] | None = None
-    mail: Annotated[str, StringConstraints(max_length=120, pattern=r"^[^@\s]+@[^@\s]+$")] | None = Field(None)
+    mail: Annotated[str, StringConstraints(max_length=120, pattern=r"^[^@\s]+@[^@\s]+$")] | None = Field(default=None)
 
 
 def sealed(keys: Keys, person: Person) -> dict[str, str]:

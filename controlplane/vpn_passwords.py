@@ -4,6 +4,8 @@ import base64
 import hashlib
 import secrets
 
+import pyotp
+
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """None that a printed slip leaves in doubt: i, l, o, 0, 1."""
 _GROUPS, _EACH = 3, 5
@@ -29,3 +31,8 @@ def hashed(password: str) -> str:
     """
     salt = secrets.token_bytes(_SALT)
     return base64.b64encode(hashlib.sha512(password.encode() + salt).digest() + salt).decode()
+
+
+def otpauth(username: str, secret: str) -> str:
+    """Return the secret of a second factor as an address that authenticators read from a QR code."""
+    return pyotp.TOTP(secret).provisioning_uri(name=username, issuer_name="VPN")

@@ -28,12 +28,16 @@ class VpnAccountRow(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    username: Username | None = Field(None, description="left out where the department has a rule that makes it")
+    username: Username | None = Field(
+        default=None, description="left out where the department has a rule that makes it"
+    )
     person: Person
-    system: Code | None = Field(None, description="the one system that it reaches; without one, all of the department")
-    gateway: Code | None = Field(None, description="code of the gateway; without one, whichever has room")
+    system: Code | None = Field(
+        default=None, description="the one system that it reaches; without one, all of the department"
+    )
+    gateway: Code | None = Field(default=None, description="code of the gateway; without one, whichever has room")
     max_sessions: MaxSessions = 1
-    lease_until: AwareDatetime | None = Field(None, description="until when it is good")
+    lease_until: AwareDatetime | None = Field(default=None, description="until when it is good")
 
 
 def specs(

@@ -5,20 +5,16 @@ from collections.abc import Sequence
 from flask_babel import gettext as _
 
 from controlplane.services.vpn_credentials import Issued
-from controlplane.vpn_slips import Form, Slip, packed
+from controlplane.vpn_slips import Form, packed, slip
 
 
 def credentials_file(issued: Sequence[Issued], form: Form, passphrase: str) -> bytes:
     """Return the file of what people are handed."""
-    return packed([_slip(one) for one in issued], form, passphrase)
-
-
-def _slip(one: Issued) -> Slip:
-    return Slip(
-        (
-            (_("Name"), one.person.name),
-            (_("Number"), one.person.number),
-            (_("User name"), one.username),
-            (_("Password"), one.password),
-        )
-    )
+    words = {
+        "name": _("Name"),
+        "number": _("Number"),
+        "username": _("User name"),
+        "password": _("Password"),
+        "secret": _("Secret of the second factor"),
+    }
+    return packed([slip(words, one.values()) for one in issued], form, passphrase)

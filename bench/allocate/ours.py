@@ -17,9 +17,10 @@ from bench.allocate.load import Say, saying
 from bench.servers import gunicorn
 from controlplane import bootstrap
 from controlplane.actor import Actor, system
-from controlplane.centre.loader import load
+from controlplane.centre.loader import Load, load
 from controlplane.db import transaction
 from controlplane.entrance import rules
+from controlplane.secrets import keys
 from controlplane.services import api_tokens, catalogue, departments, pools, systems, users
 from controlplane.services.users import NewUser
 from controlplane.settings import Settings
@@ -77,7 +78,11 @@ def steppe(url: str, folder: Path, scale: int = 1) -> Iterator[Steppe]:
     """Fill the database of `url` with so many copies of the model centre and serve Steppe on it."""
     settings = Settings(database_url=url, state_dir=folder)
     with bootstrap.installation(settings, migrate=True) as installation:
-        load(installation.sessions, "inner-mongolia", scale, lambda *_: None)
+        load(
+            installation.sessions,
+            Load("inner-mongolia", keys(installation.settings), scale, frozenset({"vm"})),
+            lambda *_: None,
+        )
         with transaction(installation.sessions) as session:
             tokens = _departments_that_ask(session, system("bench"))
             admin = token(session, system("bench"), NewUser("bench", "bench", "system_admin", None, service=True))

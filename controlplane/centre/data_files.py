@@ -27,6 +27,8 @@ class Model:
     subnets: Rows
     pools: Rows
     vms: Rows
+    gateways: Rows
+    groups: Rows
 
 
 class UnknownModel(LookupError):
@@ -49,7 +51,9 @@ def read(name: str) -> Model:
 
     catalogue = rows("catalogue")
     plain = {file: rows(file) for file in ("sites", "departments", "systems", "subnets", "pools", "vms")}
-    return Model(**plain, flavors=catalogue["flavors"], images=catalogue["images"])
+    vpn = rows("vpn")
+    shared = {"flavors": catalogue["flavors"], "images": catalogue["images"]}
+    return Model(**plain, **shared, gateways=vpn["gateways"], groups=vpn["groups"])
 
 
 def copies(model: Model, scale: int) -> Iterator[Model]:
@@ -78,7 +82,15 @@ def _copy(model: Model, number: int) -> Model:
         subnets=[_shifted(row, number) for row in coded(model.subnets, "site")],
         pools=coded(model.pools, "site"),
         vms=[names(row) for row in coded(model.vms, "system")],
+        gateways=coded(model.gateways, "site"),
+        groups=[_reaching(row, number) for row in coded(model.groups, "department", "gateway")],
     )
+
+
+def _reaching(group: dict[str, Any], number: int) -> dict[str, Any]:
+    networks = [IPNetwork(network) for network in group["networks"]]
+    moved = [f"{IPAddress(n.first + (number << _SHIFT_BITS[n.version]), n.version)}/{n.prefixlen}" for n in networks]
+    return {**group, "networks": moved}
 
 
 def _shifted(subnet: dict[str, Any], number: int) -> dict[str, Any]:

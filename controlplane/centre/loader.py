@@ -6,6 +6,7 @@ it is complete, that is recorded, and the next start leaves alone what people ha
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,9 +16,12 @@ from sqlalchemy.orm import Session
 
 from controlplane import audit
 from controlplane.actor import Actor, system
+from controlplane.centre import vpn
 from controlplane.centre.data_files import Model, Rows, copies, read
 from controlplane.db import Sessions, new_id, transaction
+from controlplane.kinds import KINDS
 from controlplane.models import AuditEvent, Department, Flavor, Image, Pool, Resource, Site, Subnet, System
+from controlplane.secrets import Keys
 from controlplane.services import catalogue, departments, pools, requests, systems
 
 Tell = Callable[[str, int, int], None]
@@ -33,15 +37,30 @@ def is_loaded(session: Session, name: str) -> bool:
     return session.scalar(done.limit(1)) is not None
 
 
-def load(sessions: Sessions, name: str, scale: int, tell: Tell) -> None:
-    """Load `scale` copies of a model. Raises UnknownModel, and any refusal that its data earns."""
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is loaded: `scale` copies of a model, with resources of these kinds. `keys` seal whose accounts are."""
+
+    name: str
+    keys: Keys
+    scale: int = 1
+    kinds: frozenset[str] = frozenset(KINDS)
+
+
+def load(sessions: Sessions, asked: Load, tell: Tell) -> None:
+    """Load a model. Raises UnknownModel, and any refusal that its data earns."""
     actor = system("centre loader", new_id().hex)
-    for model in copies(read(name), scale):
+    for model in copies(read(asked.name), asked.scale):
         for what, rows, existing, create in _steps(model):
             _load_rows(sessions, actor, tell, (what, rows, existing, create))
-        _load_vms(sessions, actor, model, tell)
-    with transaction(sessions) as session:
-        audit.record(session, actor, [audit.Act(_LOADED, "centre", UUID(int=0), name, None, {"scale": scale})])
+        if "vm" in asked.kinds:
+            _load_vms(sessions, actor, model, tell)
+        if "vpn_account" in asked.kinds:
+            vpn.load(sessions, actor, asked.keys, model, tell)
+    if asked.kinds == frozenset(KINDS):
+        with transaction(sessions) as session:
+            details = {"scale": asked.scale}
+            audit.record(session, actor, [audit.Act(_LOADED, "centre", UUID(int=0), asked.name, None, details)])
 
 
 Create = Callable[[Session, Actor, dict[str, Any]], object]
@@ -57,6 +76,7 @@ def _steps(model: Model) -> Iterable[_Step]:
         ("images", model.images, Image.code, catalogue.create_image),
         ("subnets", model.subnets, Subnet.code, catalogue.create_subnet),
         ("pools", model.pools, Pool.code, _pool),
+        ("gateways", model.gateways, Pool.code, _gateway),
     )
 
 
@@ -96,6 +116,22 @@ def _pool(session: Session, actor: Actor, row: dict[str, Any]) -> object:
         driver="libvirt",
         connection=connection,
         capacity=capacity,
+    )
+    return pools.create(session, actor, new)
+
+
+def _gateway(session: Session, actor: Actor, row: dict[str, Any]) -> object:
+    """A gateway of the model is a simulated one."""
+    seats = pools.Capacity(row["seats"], 0, Decimal(str(row["ratio"])))
+    new = pools.NewPool(
+        code=row["code"],
+        name=row["name"],
+        kind=vpn.KIND,
+        site=row["site"],
+        mlps_level=row["mlps_level"],
+        driver="fake_gateway",
+        connection={"gateway": row["code"], "clients": row["clients"]},
+        capacity={vpn.KIND: seats},
     )
     return pools.create(session, actor, new)
 

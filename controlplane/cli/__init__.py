@@ -29,6 +29,7 @@ from controlplane.cli import (
     up,
     users,
     vms,
+    vpn,
     webhooks,
 )
 from controlplane.cli.output import EXIT_TROUBLE, EXIT_USAGE
@@ -74,6 +75,7 @@ for command in (
     catalogue.subnet,
     pools.pool,
     vms.vm,
+    vpn.vpn,
     leases.lease,
     drift.drift,
     requests.request,

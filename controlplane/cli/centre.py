@@ -7,11 +7,13 @@ import click
 from sqlalchemy.orm import Session
 
 from controlplane.centre.data_files import models
-from controlplane.centre.loader import is_loaded
+from controlplane.centre.loader import Load, is_loaded
 from controlplane.cli.output import as_json, opened, operator, with_session
 from controlplane.cli.progress import load_with_progress
 from controlplane.db import transaction
+from controlplane.kinds import KINDS
 from controlplane.reports import bulletin as report
+from controlplane.secrets import keys
 
 
 @click.group()
@@ -22,7 +24,8 @@ def centre() -> None:
 @centre.command()
 @click.argument("name", type=click.Choice(models()))
 @click.option("--scale", type=click.IntRange(1, 200), default=1, show_default=True, help="Number of copies.")
-def load(name: str, scale: int) -> None:
+@click.option("--only", type=click.Choice(sorted(KINDS)), help="Resources of this kind alone.")
+def load(name: str, scale: int, only: str | None) -> None:
     """Load a model centre; a load that was cut off is taken up where it stopped."""
     with opened() as installation:
         with transaction(installation.sessions) as session:
@@ -30,7 +33,8 @@ def load(name: str, scale: int) -> None:
         if loaded and scale == 1:
             click.echo(f"{name} was loaded before; nothing to do")
             return
-        load_with_progress(installation.sessions, name, scale)
+        kinds = frozenset({only} if only else KINDS)
+        load_with_progress(installation.sessions, Load(name, keys(installation.settings), scale, kinds))
 
 
 @centre.command()

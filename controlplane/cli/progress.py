@@ -3,14 +3,14 @@
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from controlplane.centre.loader import load
+from controlplane.centre.loader import Load, load
 from controlplane.cli.waiting import until_settled
 from controlplane.db import Sessions
 
 _console = Console(stderr=True)
 
 
-def load_with_progress(sessions: Sessions, name: str, scale: int) -> None:
+def load_with_progress(sessions: Sessions, asked: Load) -> None:
     """Load a model centre, showing how far it is."""
     with _bars() as bars:
         tasks: dict[str, TaskID] = {}
@@ -20,7 +20,7 @@ def load_with_progress(sessions: Sessions, name: str, scale: int) -> None:
                 tasks[what] = bars.add_task(what, total=total)
             bars.update(tasks[what], completed=done)
 
-        load(sessions, name, scale, tell)
+        load(sessions, asked, tell)
 
 
 def wait_with_progress(sessions: Sessions) -> None:

@@ -17,7 +17,7 @@ from controlplane import worker as work
 from controlplane.asks.routing import Applies, StepOf
 from controlplane.bootstrap import Installation
 from controlplane.centre.data_files import models
-from controlplane.centre.loader import is_loaded
+from controlplane.centre.loader import Load, is_loaded
 from controlplane.cli.identity_provider import identity_provider
 from controlplane.cli.listening import refuse_taken, until_served
 from controlplane.cli.output import opened, operator
@@ -25,6 +25,7 @@ from controlplane.cli.progress import load_with_progress, wait_with_progress
 from controlplane.cli.supervisor import Child, ChildFailed, Supervisor
 from controlplane.db import transaction
 from controlplane.errors import AlreadyExists
+from controlplane.secrets import keys
 from controlplane.services import routing, users
 from controlplane.services.routing import RuleOf
 from controlplane.services.users import NewUser
@@ -138,7 +139,7 @@ def _load(installation: Installation, name: str, supervisor: Supervisor) -> list
         loaded = is_loaded(session, name)
     if not loaded:
         _console.print(f"First start: loading the model centre {name}.")
-        load_with_progress(installation.sessions, name, 1)
+        load_with_progress(installation.sessions, Load(name, keys(installation.settings)))
     # Also on a later start: the first may have been cut off right here.
     people = _demo_people(installation)
     if loaded:

@@ -12,7 +12,7 @@ from controlplane.cli.identity_provider import identity_provider
 from controlplane.cli.output import as_json, operator, show_one, show_rows, with_session
 from controlplane.entrance import Entrance
 from controlplane.paging import MAX_LIMIT, Listing
-from controlplane.services import leavers, pools, second_factor, users, webhooks
+from controlplane.services import leavers, pools, second_factor, users, vpn_credentials, webhooks
 from controlplane.services.users import NewUser
 from controlplane.settings import settings
 
@@ -160,13 +160,18 @@ def unlink(session: Session, username: str) -> None:
 @user.command()
 @with_session
 def reseal(session: Session) -> None:
-    """Seal all second factors, and the secrets of webhooks and pools, with the newest of STEPPE_SEALING_KEYS, so that
-    the older keys can be dropped."""
+    """Seal all second factors, the secrets of webhooks and pools, and what is secret of VPN accounts, with the newest
+    of STEPPE_SEALING_KEYS, so that the older keys can be dropped. RADIUS servers need their new key ring before:
+    `steppe vpn radius-keys`."""
     entrance = Entrance.of(settings())
     factors = second_factor.reseal(session, operator(), entrance)
     hooks = webhooks.reseal(session, operator(), entrance.keys)
     clouds = pools.reseal(session, operator(), entrance.keys)
-    click.echo(f"sealed {factors} second factors and the secrets of {hooks} webhooks and {clouds} pools")
+    accounts = vpn_credentials.reseal(session, operator(), entrance.keys)
+    secrets = (
+        f"{factors} second factors and the secrets of {hooks} webhooks, {clouds} pools and {accounts} VPN accounts"
+    )
+    click.echo(f"sealed {secrets}")
 
 
 def _issuer() -> str:

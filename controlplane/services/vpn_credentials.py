@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import pyotp
+from cryptography.fernet import InvalidToken
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
@@ -14,8 +16,9 @@ from controlplane import vpn_passwords as passwords
 from controlplane.actor import Actor
 from controlplane.errors import Invalid, NotFound, NotNow
 from controlplane.kinds import KINDS
-from controlplane.models import Resource, VpnAccount, VpnSession
+from controlplane.models import Resource, VpnAccount, VpnGroup, VpnSession
 from controlplane.persons import Person
+from controlplane.policy import authorize
 from controlplane.secrets import Keys
 from quotas import wire
 
@@ -32,11 +35,17 @@ class Which:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What one person is handed."""
+    """What one person is handed; the `secret` of a second factor where their group wants one."""
 
     username: str
     password: str
     person: Person
+    secret: str | None = None
+
+    def values(self) -> dict[str, str | None]:
+        """Return all of it by the fields of a slip."""
+        said = {"name": self.person.name, "number": self.person.number, "username": self.username}
+        return {**said, "password": self.password, "secret": self.secret}
 
 
 class _Account(NamedTuple):
@@ -45,6 +54,7 @@ class _Account(NamedTuple):
     person: str
     issued_at: datetime | None
     pool_id: UUID
+    second_factor: bool | None
 
 
 def issue(session: Session, actor: Actor, keys: Keys, which: Which) -> list[Issued]:
@@ -56,9 +66,13 @@ def issue(session: Session, actor: Actor, keys: Keys, which: Which) -> list[Issu
     accounts = _accounts(session, department.id, which)
     if not accounts:
         raise NotNow(name=department.code, state="provided", verb="issue", when="in want of passwords")
-    issued = [Issued(a.username, passwords.made(), persons.opened(keys, a.person)) for a in accounts]
+    issued = [_made(keys, account) for account in accounts]
     rows = [
-        {"resource": a.resource_id, "hash": passwords.hashed(one.password)}
+        {
+            "resource": a.resource_id,
+            "hash": passwords.hashed(one.password),
+            "secret": one.secret and keys.radius.seal(one.secret),
+        }
         for a, one in zip(accounts, issued, strict=True)
     ]
     wire.write(session, wire.Write(_HASHED, {"scheme": passwords.SCHEME, "hashes": wire.rows(rows)}))
@@ -75,6 +89,42 @@ def issue(session: Session, actor: Actor, keys: Keys, which: Which) -> list[Issu
     return issued
 
 
+def reseal(session: Session, actor: Actor, keys: Keys) -> int:
+    """Seal every person, and every secret that RADIUS reads, with the newest keys; return of how many accounts.
+
+    The key ring of each RADIUS server must be new before. Raises Forbidden; Invalid where one was sealed with a key
+    that is not here.
+    """
+    authorize(actor, "role.grant")
+    count, last = 0, UUID(int=0)
+    while True:
+        rows = session.execute(_SEALED.where(VpnAccount.resource_id > last)).all()
+        if not rows:
+            break
+        try:
+            fresh = [_resealed(keys, *row) for row in rows]
+        except InvalidToken as error:
+            raise Invalid(field="VPN accounts", reason="one was sealed with a key that is not here") from error
+        wire.write(session, wire.Write(_RESEALED, {"resealed": wire.rows(fresh)}))
+        count, last = count + len(rows), rows[-1].resource_id
+    if count:
+        nobody = UUID(int=0)
+        audit.record(
+            session, actor, [audit.Act("vpn_account.reseal", "installation", nobody, "VPN", None, {"count": count})]
+        )
+    return count
+
+
+def _resealed(keys: Keys, resource: UUID, person: str, secret: str | None) -> dict[str, Any]:
+    rotated = keys.sealing.rotate(person.encode()).decode()
+    return {"resource": resource, "person": rotated, "secret": secret and keys.radius.reseal(secret)}
+
+
+def _made(keys: Keys, account: _Account) -> Issued:
+    secret = pyotp.random_base32() if account.second_factor else None
+    return Issued(account.username, passwords.made(), persons.opened(keys, account.person), secret)
+
+
 def _end_tunnels(session: Session, accounts: Sequence[UUID]) -> None:
     """Order that the tunnels that an older password let in end."""
     up = VpnSession.resource_id.in_(accounts) & VpnSession.stopped.is_(None)
@@ -86,8 +136,17 @@ def _accounts(session: Session, department: UUID, which: Which) -> list[_Account
     most = KINDS[KIND].most_at_once
     chosen = VpnAccount.resource_id.in_(which.ids) if which.ids else VpnAccount.issued_at.is_(None)
     statement = (
-        select(VpnAccount.resource_id, VpnAccount.username, VpnAccount.person, VpnAccount.issued_at, Resource.pool_id)
+        select(
+            *(VpnAccount.resource_id, VpnAccount.username, VpnAccount.person, VpnAccount.issued_at),
+            *(Resource.pool_id, VpnGroup.second_factor),
+        )
         .join(VpnAccount.resource)
+        .outerjoin(
+            VpnGroup,
+            (VpnGroup.pool_id == Resource.pool_id)
+            & (VpnGroup.department_id == Resource.department_id)
+            & VpnGroup.system_id.is_not_distinct_from(Resource.system_id),
+        )
         .where(chosen, Resource.department_id == department, Resource.desired == "present")
         .order_by(VpnAccount.resource_id)
         .limit(most + 1)
@@ -106,8 +165,28 @@ _HASHED: wire.Parts = (
     (
         "hashed",
         """
-        UPDATE vpn_accounts a SET scheme = %(scheme)s, hash = h.hash, issued_at = now()
-        FROM json_to_recordset(%(hashes)s::json) h(resource uuid, hash text) WHERE a.resource_id = h.resource
+        UPDATE vpn_accounts a
+        SET scheme = %(scheme)s, hash = h.hash, totp_secret = h.secret, totp_step = 0, issued_at = now()
+        FROM json_to_recordset(%(hashes)s::json) h(resource uuid, hash text, secret text)
+        WHERE a.resource_id = h.resource
+        """,
+    ),
+)
+
+_SEALED = (
+    select(VpnAccount.resource_id, VpnAccount.person, VpnAccount.totp_secret)
+    .order_by(VpnAccount.resource_id)
+    .limit(5000)
+    .with_for_update()
+)
+
+_RESEALED: wire.Parts = (
+    (
+        "accounts_resealed",
+        """
+        UPDATE vpn_accounts a SET person = r.person, totp_secret = r.secret
+        FROM json_to_recordset(%(resealed)s::json) r(resource uuid, person text, secret text)
+        WHERE a.resource_id = r.resource
         """,
     ),
 )

@@ -15,11 +15,12 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select, text
 
 from controlplane.bootstrap import Installation
-from controlplane.centre.loader import load
+from controlplane.centre.loader import Load, load
 from controlplane.db import transaction
 from controlplane.models import Department, Pool, Resource, System, User
 from controlplane.reconcile.resource import reconcile
 from controlplane.reconcile.sweep import sweep
+from controlplane.secrets import keys
 from controlplane.services import resources
 from controlplane.services.resources import BulkOrder, Order
 from controlplane.services.users import NewUser
@@ -54,7 +55,8 @@ class Model:
 def http(installation: Installation) -> Model:
     """The model centre, built, with a few machines stopped, changing and faulted."""
     sessions, drivers = installation.sessions, installation.drivers()
-    load(sessions, "inner-mongolia", 1, lambda *_progress: None)
+    asked = Load("inner-mongolia", keys(installation.settings), kinds=frozenset({"vm"}))
+    load(sessions, asked, lambda *_progress: None)
     with transaction(sessions) as session:
         every = list(session.scalars(select(Resource.id).order_by(Resource.id)))
     for ref in every:

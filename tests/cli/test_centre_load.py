@@ -4,6 +4,7 @@ Loading is the first thing that anybody does with Steppe; a second start after a
 centre and nothing of it twice.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ from sqlalchemy import text
 
 from controlplane.bootstrap import Installation
 from controlplane.centre.data_files import UnknownModel, copies, read
-from controlplane.centre.loader import is_loaded, load
+from controlplane.centre.loader import Load, is_loaded, load
 from controlplane.db import Sessions, transaction
+from controlplane.reports.bulletin import bulletin
+from controlplane.secrets import keys
 from quotas.verify import verify
+from tests.people import ADMIN
 
 NAME = "inner-mongolia"
 COUNTS = {
@@ -23,10 +27,17 @@ COUNTS = {
     "flavors": 8,
     "images": 6,
     "subnets": 6,
-    "pools": 12,
+    "pools": 14,
     "resources": 292,
 }
+ACCOUNTS = 23_785
+GATEWAYS = 2
+VMS = frozenset({"vm"})
 SHARED = {"flavors", "images"}
+
+
+def asked(installation: Installation, scale: int = 1, **more: Any) -> Load:
+    return Load(NAME, keys(installation.settings), scale, **more)
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
@@ -61,10 +72,10 @@ def test_two_copies_are_twice_the_centre_with_codes_and_addresses_of_their_own(i
         if done == total:
             complete[what] = total
 
-    load(sessions, NAME, 2, tell)
+    load(sessions, asked(installation, 2, kinds=VMS), tell)
     assert counts(sessions) == {table: n if table in SHARED else 2 * n for table, n in COUNTS.items()}
     assert discrepancies(sessions) == []
-    assert loaded(sessions)
+    assert not loaded(sessions), "its VPN accounts are missing"
     with transaction(sessions) as session:
         claims, addresses = session.execute(text("SELECT count(*), count(DISTINCT address) FROM claims")).one()
         assert claims == addresses > 2 * 292
@@ -80,12 +91,13 @@ def test_two_copies_are_twice_the_centre_with_codes_and_addresses_of_their_own(i
             " FROM resources r JOIN departments d ON d.id = r.department_id JOIN systems s ON s.id = r.system_id"
         )
         assert tuple(session.execute(owners).one()) == (292, 292), "half of all belongs to the copy's own departments"
-    assert complete == {("vms" if table == "resources" else table): n for table, n in COUNTS.items()}
+    told = {("vms" if table == "resources" else table): n for table, n in COUNTS.items()}
+    assert complete == {**told, "pools": COUNTS["pools"] - GATEWAYS, "gateways": GATEWAYS}
 
 
 def test_copies_share_no_code_name_or_network() -> None:
     first, second, third = copies(read(NAME), 3)
-    for part in ("sites", "departments", "systems", "pools", "subnets"):
+    for part in ("sites", "departments", "systems", "pools", "subnets", "gateways"):
         codes = [row["code"] for copy in (first, second, third) for row in getattr(copy, part)]
         assert len(codes) == len(set(codes)) == 3 * len(getattr(first, part))
     networks = [row["cidr"] for copy in (first, second, third) for row in copy.subnets]
@@ -96,19 +108,31 @@ def test_a_load_that_was_cut_off_again_and_again_ends_complete_with_nothing_twic
     sessions = installation.sessions
     for what, after in (("departments", 1), ("systems", 200), ("pools", 1), ("vms", 1), ("vms", 150)):
         with pytest.raises(CutOff):
-            load(sessions, NAME, 1, cutting_off(what, after))
+            load(sessions, asked(installation), cutting_off(what, after))
         assert not loaded(sessions), "what is half there must not count as loaded"
         assert discrepancies(sessions) == []
     assert 0 < counts(sessions)["resources"] < 292
-    load(sessions, NAME, 1, silent)
+    load(sessions, asked(installation, kinds=VMS), silent)
     assert counts(sessions) == COUNTS
-    assert loaded(sessions)
-    assert discrepancies(sessions) == []
     with transaction(sessions) as session:
-        waiting = session.scalar(text("SELECT count(DISTINCT lock) FROM procrastinate_jobs WHERE status = 'todo'"))
+        waiting = session.scalar(
+            text("SELECT count(DISTINCT lock) FROM procrastinate_jobs WHERE task_name = 'reconcile'")
+        )
         assert waiting == 292, "a worker looks at each of them"
-    load(sessions, NAME, 1, silent)
-    assert counts(sessions) == COUNTS
+    with pytest.raises(CutOff):
+        load(sessions, asked(installation), cutting_off("vpn accounts", 5000))
+    for _ in range(2):
+        load(sessions, asked(installation), silent)
+        assert counts(sessions) == {**COUNTS, "resources": 292 + ACCOUNTS}
+        assert loaded(sessions)
+    assert discrepancies(sessions) == []
+
+
+def test_the_bulletin_has_the_accounts_of_the_departments_that_were_given_any(installation: Installation) -> None:
+    load(installation.sessions, asked(installation, kinds=frozenset({"vpn_account"})), silent)
+    with transaction(installation.sessions) as session:
+        figures = bulletin(session, ADMIN, datetime.now(UTC))
+    assert (figures["vpn_accounts"], figures["vpn_departments"]) == (ACCOUNTS, 35)
 
 
 def cutting_off(what: str, after: int) -> Any:
@@ -123,5 +147,5 @@ def cutting_off(what: str, after: int) -> Any:
 
 def test_an_unknown_model_is_named_with_those_there_are(installation: Installation) -> None:
     with pytest.raises(UnknownModel, match="inner-mongolia"):
-        load(installation.sessions, "atlantis", 1, silent)
+        load(installation.sessions, Load("atlantis", keys(installation.settings)), silent)
     assert counts(installation.sessions)["sites"] == 0

@@ -214,6 +214,8 @@ def upgrade() -> None:
     op.execute(f"GRANT UPDATE (end_ordered_at) ON vpn_sessions TO {APP_ROLE}")
     op.execute(f"GRANT UPDATE, DELETE ON vpn_sessions, vpn_logins TO {CENTRE_ROLE}")
     op.execute(f"GRANT SELECT ({', '.join(READABLE)}), INSERT, UPDATE, DELETE ON vpn_accounts TO {APP_ROLE}")
+    # To seal them with another key.
+    op.execute(f"GRANT SELECT (totp_secret) ON vpn_accounts TO {CENTRE_ROLE}")
     op.execute(TAKEN_USERNAMES)
     _radius()
     for name in OF_APPLICATIONS:
