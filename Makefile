@@ -17,7 +17,7 @@ LOCK_ARGS ?=
 BABEL := $(BIN)/python -m babel.messages.frontend --quiet
 CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
 
-.PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep bench-tenants bench-window lab-libvirt lab-openstack
+.PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep bench-tenants bench-vpn bench-vpn-scale bench-window lab-libvirt lab-openstack
 .PHONY: check-access check-brute-force check-requests fuzz
 .PHONY: lint translations lock clean
 
@@ -64,6 +64,12 @@ bench-tenants: setup ## What keeping tenants apart in the database costs a reque
 
 bench-window: setup ## The inbox at 100 and at 10,000 open requests, and following all of them up
 	@$(BIN)/python -W ignore -m bench.window
+
+bench-vpn: setup ## One ask for 23,785 VPN accounts, to their logins at a real RADIUS server
+	@$(BIN)/python -W ignore -m bench.vpn
+
+bench-vpn-scale: setup ## VPN accounts a hundredfold: lists, searches, the login check (half an hour; SCALE=100)
+	@$(BIN)/python -W ignore -m bench.vpn --scale $(if $(filter 20,$(SCALE)),100,$(SCALE))
 
 bench-scale: setup ## The same requests at 292 and at 5,840 VMs, and the plan of each list (SCALE=20)
 	@$(BIN)/python -W ignore -m bench.scale --scale $(SCALE)
