@@ -1,11 +1,11 @@
 """VPN accounts as people ask for them: with persons in clear, and user names that a department's rule may make."""
 
 import re
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -17,6 +17,7 @@ from controlplane.models import VpnGroup
 from controlplane.persons import Person
 from controlplane.secrets import Keys
 
+KIND = "vpn_account"
 Rule = Annotated[str, StringConstraints(pattern=r"^([a-z0-9._-]|\{number\}|\{department\})+$", max_length=80)]
 """A user name in which {number} and {department} stand for the person's number and the department's code."""
 
@@ -63,6 +64,39 @@ def specs(
     if problems:
         raise problems[0][1] if len(rows) == 1 else RowsRefused(problems)
     return asked
+
+
+def sealed_items(
+    session: Session, actor: Actor, keys: Keys, department: str | UUID, items: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Return the items of a request, as `asks.items` keeps them, with the persons in them sealed.
+
+    Raises NotFound for the department; RowsRefused, naming items by their place, or the refusal itself of a lone item.
+    """
+    places = [n for n, item in enumerate(items) if isinstance(item, Mapping) and _is_account(item)]
+    rows: dict[int, VpnAccountRow] = {}
+    problems: list[tuple[int, Refusal]] = []
+    for place in places:
+        try:
+            rows[place] = VpnAccountRow.model_validate(items[place].get("spec"))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            field = ".".join(("spec", *map(str, problem["loc"])))
+            problems.append((place, Invalid(field=field, reason=problem["msg"])))
+    if rows and not problems:
+        try:
+            made = specs(session, actor, keys, department, list(rows.values()))
+            sealed = dict(zip(rows, (spec.model_dump(mode="json", exclude_unset=True) for spec in made), strict=True))
+            return [{**item, "spec": sealed[n]} if n in sealed else item for n, item in enumerate(items)]
+        except RowsRefused as refused:
+            problems = [(list(rows)[row], problem) for row, problem in refused.problems]
+    if problems:
+        raise problems[0][1] if len(items) == 1 else RowsRefused(problems)
+    return list(items)
+
+
+def _is_account(item: Mapping[str, Any]) -> bool:
+    return item.get("do") == "create" and item.get("kind") == KIND
 
 
 def _spec(keys: Keys, row: VpnAccountRow, username: str) -> VpnAccountSpec:

@@ -185,7 +185,16 @@ def asked(r: Record, progress: Mapping[str, int]) -> dict[str, Any]:
 
 def request_in_full(r: Record, progress: Mapping[str, int]) -> dict[str, Any]:
     """A request with what it asks for and its approvals."""
-    return {**asked(r, progress), "reason": r.reason, "items": r.items, "steps": [approval(s) for s in r.steps]}
+    items = [_without_person(item) for item in r.items]
+    return {**asked(r, progress), "reason": r.reason, "items": items, "steps": [approval(s) for s in r.steps]}
+
+
+def _without_person(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An item as it is read: who it is for stays sealed where it is kept."""
+    spec = item.get("spec")
+    if not isinstance(spec, Mapping) or "person" not in spec:
+        return item
+    return {**item, "spec": {name: value for name, value in spec.items() if name != "person"}}
 
 
 def approval(s: Record) -> dict[str, Any]:

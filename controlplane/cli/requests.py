@@ -9,13 +9,15 @@ from uuid import UUID
 import click
 from sqlalchemy.orm import Session
 
-from controlplane import lookups
+from controlplane import lookups, vpn_rows
 from controlplane.cli.listing import listing, more
 from controlplane.cli.output import as_json, operator, show_one, show_rows, with_session
 from controlplane.models import Request
+from controlplane.secrets import keys
 from controlplane.services import asking, deciding
 from controlplane.services.asking import Drafted
 from controlplane.services.deciding import Decision, Verdict
+from controlplane.settings import settings
 
 _COLUMNS = ("number", "state", "department", "kind", "title", "asked_by", "submitted", "id")
 _STEPS = ("round", "stage", "role", "state", "due", "decided_by", "comment")
@@ -72,6 +74,7 @@ def create(session: Session, items: IO[str], hand_in: bool, department: str, tit
         raise click.BadParameter(f"is no JSON: {error}", param_hint="ITEMS") from error
     if not isinstance(wanted, list):
         raise click.BadParameter("must be a list of items", param_hint="ITEMS")
+    wanted = vpn_rows.sealed_items(session, operator(), keys(settings()), department, wanted)
     drafted = asking.draft(session, operator(), department, Drafted(title, reason, wanted))
     if hand_in:
         asking.submit(session, operator(), drafted.id, _now())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pyzipper
+from sqlalchemy import text
 
 from tests.callers import Callers, Known, known
 from tests.templates import Template
@@ -179,3 +180,33 @@ def test_a_group_that_cannot_be_is_refused_with_the_field(http: Callers, more: d
 
 def test_a_gateway_that_is_removed_while_it_carries_groups_is_refused(http: Callers) -> None:
     assert http.admin.delete("/pools/vpn-1").json["code"] == "in_use"
+
+
+def test_accounts_that_somebody_has_to_approve_are_asked_for_by_request_with_the_person_sealed(http: Callers) -> None:
+    rule = {"name": "VPN", "name_en": "VPN", "applies": {"kind": "vpn_account"}, "steps": [{"role": "system_admin"}]}
+    assert http.security.post("/routing-rules", {"code": "vpn", **rule}).status_code == 201
+    refused = http.ours.post("/vpn-accounts", account())
+    assert refused.json["code"] == "request.approval_needed"
+    items = [{"do": "create", "kind": "vpn_account", "spec": account(number)} for number in (1, 2)]
+    asked = http.ours.post("/requests", {"title": "two", "items": items, "submit": True})
+    assert asked.status_code == 201, asked.json
+    path = f"/requests/{asked.json['id']}"
+    for answer in (asked, http.admin.get(path), http.ours.get(path)):
+        assert "王芳" not in answer.text and "sealed" not in answer.text
+    with http.sessions() as session:
+        session.execute(text("SET LOCAL ROLE NONE"))
+        kept = session.scalar(text("SELECT string_agg(items::text, '') FROM requests"))
+        assert "sealed" in kept and "E00001" not in kept and "wang@nm" not in kept
+    assert http.admin.post(f"{path}/approve", {}).status_code == 200
+    look(http)
+    found = http.ours.get("/vpn-accounts").json["items"]
+    assert sorted(one["person"]["name"] for one in found) == ["王芳1", "王芳2"]
+
+
+def test_a_request_names_the_account_that_cannot_be(http: Callers) -> None:
+    good = {"do": "create", "kind": "vpn_account", "spec": account(1)}
+    bad = {"do": "create", "kind": "vpn_account", "spec": {"username": "wang2"}}
+    refused = http.ours.post("/requests", {"title": "two", "items": [good, bad]})
+    assert refused.status_code == 422
+    [problem] = refused.json["problems"]
+    assert problem["row"] == 1 and "spec.person" in problem["detail"]

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 from flask import Response
 
-from controlplane import lookups
+from controlplane import lookups, vpn_rows
 from controlplane.policy import allows
 from controlplane.services import asking, deciding
 from controlplane.services.asking import Drafted
 from controlplane.services.deciding import Decision, Verdict
 from web import present
 from web.api.nouns import listing, noun
-from web.context import actor, own_department, session, version
+from web.context import actor, entrance, own_department, session, version
 from web.request_schemas import (
     CommentBody,
     DecisionBody,
@@ -38,8 +38,10 @@ def index(query: RequestQuery) -> Response:
 @api.post("", responses={201: InFull})
 def create(body: RequestBody, query: WriteQuery) -> Response:
     """Draft a request, or hand it in at once"""
+    of = own_department(body.department)
     items = [item.model_dump(mode="json", by_alias=True) for item in body.items]
-    drafted = asking.draft(session(), actor(), own_department(body.department), Drafted(body.title, body.reason, items))
+    sealed = vpn_rows.sealed_items(session(), actor(), entrance().keys, of, items)
+    drafted = asking.draft(session(), actor(), of, Drafted(body.title, body.reason, sealed))
     if body.submit:
         asking.submit(session(), actor(), drafted.id, _now())
     return present.created(_in_full(drafted.id), "/requests", drafted)
@@ -61,6 +63,9 @@ def show(path: IdPath) -> Response:
 def amend(path: IdPath, body: RequestChange, query: WriteQuery) -> Response:
     """Change your own draft, or what was returned to you"""
     changed = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    if "items" in changed:
+        of = lookups.request_for(session(), actor(), path.ref, "request.ask").department_id
+        changed["items"] = vpn_rows.sealed_items(session(), actor(), entrance().keys, of, changed["items"])
     asking.amend(session(), actor(), path.ref, changed, version())
     return _answer(path.ref)
 
