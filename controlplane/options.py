@@ -51,7 +51,22 @@ class LeasePolicy(BaseModel):
         return sorted(set(days), reverse=True)
 
 
-KEYS: dict[type[BaseModel], str] = {Register: "register", FollowUp: "follow_up", LeasePolicy: "leases"}
+class VpnPolicy(BaseModel):
+    """What becomes of VPN accounts that nobody confirms or uses. A step without days is passed over."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    confirm_days: int | None = Field(365, ge=1, le=3650, description="days that a confirmation holds, then: suspended")
+    told_days: int = Field(30, ge=1, le=365, description="how many days ahead a department is told to confirm")
+    unused_days: int | None = Field(180, ge=1, le=3650, description="days without a login, then: suspended")
+
+
+KEYS: dict[type[BaseModel], str] = {
+    Register: "register",
+    FollowUp: "follow_up",
+    LeasePolicy: "leases",
+    VpnPolicy: "vpn",
+}
 
 
 def option(session: Session, of: type[T]) -> T:

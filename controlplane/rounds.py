@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import structlog
 from procrastinate import App
 
-from controlplane import jobs, lease_sweep, unused
+from controlplane import jobs, lease_sweep, unused, vpn_review
 from controlplane.actor import system
 from controlplane.bootstrap import Installation
 from controlplane.db import transaction
@@ -47,6 +47,14 @@ def _follow(app: App, installation: Installation) -> None:
         with transaction(sessions) as session:
             swept = lease_sweep.sweep(session, system("worker"), now)
         log.info("swept leases", **asdict(swept), **{f"unused_{k}": v for k, v in asdict(followed).items()})
+
+    @app.periodic(cron="7 * * * *")
+    @app.task(name="review_vpn", queue=jobs.SWEEP, queueing_lock="review_vpn")
+    def review_vpn(timestamp: int) -> None:
+        now = datetime.fromtimestamp(timestamp, UTC)
+        with transaction(sessions) as session:
+            reviewed = vpn_review.review(session, system("worker"), now)
+        log.info("reviewed VPN accounts", **asdict(reviewed), timestamp=timestamp)
 
 
 def _deliver(app: App, installation: Installation) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from controlplane import audit, notices
 from controlplane.actor import Actor
+from controlplane.kinds import KINDS
 from controlplane.lease_stages import AHEAD
 from controlplane.models import Department, Resource, System
 from controlplane.notices import Notice
@@ -39,10 +40,10 @@ def idle(policy: LeasePolicy, now: datetime) -> ColumnElement[bool]:
 
 
 def ownerless() -> ColumnElement[bool]:
-    """Return the condition of what serves no system, or one that was closed."""
-    return or_(
-        Resource.system_id.is_(None), Resource.system_id.in_(select(System.id).where(System.deleted_at.is_not(None)))
-    )
+    """Return the condition of what serves no system though it should, or one that was closed."""
+    should = Resource.kind.in_([kind.name for kind in KINDS.values() if kind.of_system])
+    closed = Resource.system_id.in_(select(System.id).where(System.deleted_at.is_not(None)))
+    return or_(should & Resource.system_id.is_(None), closed)
 
 
 def unused(policy: LeasePolicy, now: datetime) -> ColumnElement[bool]:

@@ -40,7 +40,7 @@ class VpnAccountsBody(Strict):
 class VpnOrderPath(BaseModel):
     """What is to be done to many at once."""
 
-    verb: Literal["suspend", "resume", "revoke", "extend"]
+    verb: Literal["suspend", "resume", "revoke", "extend", "confirm"]
 
 
 class VpnOrderBody(Strict):

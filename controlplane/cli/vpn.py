@@ -99,6 +99,7 @@ def _order(name: str, description: str, *options: Any) -> None:
 _order("suspend", "Keep accounts out until they are resumed; their tunnels end.")
 _order("resume", "Let suspended accounts in again.")
 _order("revoke", "Take accounts away for good.")
+_order("confirm", "Say that accounts are still needed.")
 _order(
     "extend",
     "Let accounts be good for longer.",

@@ -75,8 +75,9 @@ class Kind:
     that in a pipeline the caller can send more before it waits. That step raises RowsRefused, naming each bad row.
     `halted` is what `wanted` says of one that is not to run: the verb `stop` and the end of a lease both go by it; a
     kind that cannot be stopped leaves it empty. `most_at_once` may be asked for in one ask. `batched`: workers look at
-    all of a pool at once, not at each resource. `aside` writes down what Prepared says of it, with the resources.
-    `duplicates` are unique constraints of its own tables whose refusal means that a name is taken.
+    all of a pool at once, not at each resource. `of_system`: one without a business system has nobody to answer for it.
+    `aside` writes down what Prepared says of it, with the resources. `duplicates` are unique constraints of its own
+    tables whose refusal means that a name is taken.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Kind:
     halted: Mapping[str, Any] = field(default_factory=dict)
     most_at_once: int = 1000
     batched: bool = False
+    of_system: bool = True
     aside: Callable[[Sequence[tuple[UUID, Prepared]]], wire.Write] | None = None
     duplicates: frozenset[str] = frozenset()
 

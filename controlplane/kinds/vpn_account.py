@@ -220,6 +220,7 @@ VPN_ACCOUNT = Kind(
     },
     most_at_once=30_000,
     batched=True,
+    of_system=False,
     aside=_aside,
     duplicates=frozenset({"uq_vpn_accounts_username"}),
 )

@@ -59,7 +59,8 @@ class VpnAccount(Base):
 
     `person` is sealed; `name_key` and `number_key` find people by their whole name and number without telling either.
     Without a `hash` nobody comes in: it is `issued_at` that a password was handed out. `totp_secret` is sealed for the
-    RADIUS server, which lets each `totp_step` (30 s since 1970) in once.
+    RADIUS server, which lets each `totp_step` (30 s since 1970) in once. At `confirmed_at` its department said that the
+    person still needs it, at `confirm_told_at` it was told to say so again.
     """
 
     __tablename__ = "vpn_accounts"
@@ -85,6 +86,7 @@ class VpnAccount(Base):
     totp_step: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     last_login_at: Mapped[datetime | None]
     confirmed_at: Mapped[datetime | None]
+    confirm_told_at: Mapped[datetime | None]
 
     resource: Mapped[Resource] = relationship()
 

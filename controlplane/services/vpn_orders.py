@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from controlplane import audit, changes, jobs, leases, lookups
@@ -16,9 +16,15 @@ from controlplane.kinds import KINDS
 from controlplane.models import Resource, System, VpnAccount
 
 KIND = "vpn_account"
-VERBS = ("suspend", "resume", "revoke", "extend")
+VERBS = ("suspend", "resume", "revoke", "extend", "confirm")
 _CHANGES = {"suspend": "stop", "resume": "start"}
-_ACTIONS = {"suspend": "resource.operate", "resume": "resource.operate", "revoke": "resource.delete"}
+_ACTIONS = {
+    "suspend": "resource.operate",
+    "resume": "resource.operate",
+    "revoke": "resource.delete",
+    "extend": "lease.write",
+    "confirm": "lease.keep",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class Which:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be done to them: one of VERBS. `until` goes with `extend`."""
+    """What is to be done to them: one of VERBS. `until` goes with `extend`; `confirm` says that they are needed."""
 
     verb: str
     which: Which
@@ -51,7 +57,7 @@ def act(session: Session, actor: Actor, order: Order) -> list[UUID]:
         raise NotFound(noun="action", name=order.verb)
     if (order.verb == "extend") != (order.until is not None):
         raise Invalid(field="until", reason="goes with extend, and with nothing else")
-    action = _ACTIONS.get(order.verb, "lease.write")
+    action = _ACTIONS[order.verb]
     department = lookups.department_for(session, actor, order.which.department, action)
     refs = _which(session, department.id, order.which)
     found = lookups.resources_locked(session, actor, KIND, refs, action)
@@ -68,6 +74,8 @@ def act(session: Session, actor: Actor, order: Order) -> list[UUID]:
             problems.append((place, refusal))
     if problems:
         raise RowsRefused(problems)
+    if order.verb == "confirm":
+        session.execute(_CONFIRMED, {"ids": refs})
     audit.record(session, actor, done)
     session.flush()
     jobs.enqueue_pools(session, {one.pool_id for one in found.values()}, actor.trace)
@@ -77,6 +85,8 @@ def act(session: Session, actor: Actor, order: Order) -> list[UUID]:
 def _do(session: Session, account: Resource, order: Order) -> list[audit.Act]:
     if order.verb == "revoke":
         return changes.remove(account)
+    if order.verb == "confirm":
+        return [changes.said(account, "confirm", {})]
     if order.until is not None:
         return leases.extend(session, account, order.until, tell=False)
     return [changes.do(session, account, _CHANGES[order.verb], None)]
@@ -106,3 +116,8 @@ def _fitting(session: Session, department: UUID, which: Which, limit: int) -> li
         seen = select(VpnAccount.resource_id).where(VpnAccount.last_login_at >= which.unused_since)
         of = of.where(Resource.id.not_in(seen), Resource.created_at < which.unused_since)
     return list(session.scalars(of.order_by(Resource.id).limit(limit)))
+
+
+_CONFIRMED = text("""
+    UPDATE vpn_accounts SET confirmed_at = now(), confirm_told_at = NULL WHERE resource_id = ANY(:ids)
+""")

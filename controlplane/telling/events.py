@@ -177,6 +177,15 @@ EVENTS: dict[str, Event] = {
             "Still needed? {name}", "{name} seems not to be used. Say by {until} that it is to be kept, or it is ended."
         ),
     ),
+    "vpn.to_confirm": Event(
+        "unused",
+        _HOLDS,
+        Words("VPN 账号待确认：{count} 个", "贵部门有 {count} 个 VPN 账号须在 {by} 前确认仍在使用，未确认的将被停用。"),
+        Words(
+            "VPN accounts to confirm: {count}",
+            "{count} VPN accounts of your department have to be confirmed by {by}; the others will be suspended.",
+        ),
+    ),
     "webhook.disabled": Event(
         "webhooks",
         "whoever made the webhook",

@@ -68,7 +68,10 @@ def test_a_webhook_is_made_listed_switched_rotated_and_deleted(steppe: Steppe) -
     assert done(steppe("webhook", "enable", ref)) == "enabled\n"
     other = done(steppe("webhook", "rotate", ref, "--quiet")).strip()
     assert other.startswith("whsec_") and other != made["secret"]
-    assert done(steppe("user", "reseal")) == "sealed 0 second factors and the secrets of 1 webhooks and 0 pools\n"
+    assert (
+        done(steppe("user", "reseal"))
+        == "sealed 0 second factors and the secrets of 1 webhooks, 0 pools and 0 VPN accounts\n"
+    )
     assert done(steppe("webhook", "delete", ref)) == "deleted\n"
     assert steppe("webhook", "deliveries", ref).exit_code == 4
     refused = steppe("webhook", "create", "x", "http://127.0.0.1/")

@@ -63,7 +63,7 @@ def create_many(body: VpnAccountsBody, query: WriteQuery) -> Response:
 
 @api.post("/bulk/<verb>")
 def order_many(path: VpnOrderPath, body: VpnOrderBody, query: WriteQuery) -> Response:
-    """Suspend, resume, revoke or extend many accounts, all or none"""
+    """Suspend, resume, revoke, extend or confirm many accounts, all or none"""
     which = vpn_orders.Which(own_department(body.department), body.ids, body.state, body.system, body.unused_since)
     done = vpn_orders.act(session(), actor(), vpn_orders.Order(path.verb, which, body.until))
     return present.answer({"count": len(done), "accounts": [str(one) for one in done]}, 202)

@@ -26,7 +26,7 @@ MOMENT = sa.DateTime(timezone=True)
 # Hashes are written and never read again but by RADIUS.
 READABLE = (
     *("resource_id", "username", "person", "name_key", "number_key", "scheme", "issued_at"),
-    *("totp_step", "last_login_at", "confirmed_at"),
+    *("totp_step", "last_login_at", "confirmed_at", "confirm_told_at"),
 )
 
 # A user name is unique in the centre; that one is taken is all that is told of another tenant's.
@@ -297,6 +297,7 @@ def _accounts() -> None:
         sa.Column("totp_step", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("last_login_at", MOMENT),
         sa.Column("confirmed_at", MOMENT),
+        sa.Column("confirm_told_at", MOMENT),
         sa.CheckConstraint(
             "scheme IN ('SSHA2-512-Password', 'Crypt-Password')", name=op.f("ck_vpn_accounts_scheme_known")
         ),
