@@ -270,6 +270,12 @@ class NotNow(Refusal):
     code = "not_now"
 
 
+class NothingFits(Refusal):
+    """There is no {noun} that fits and that {verb} is possible for now."""
+
+    code = "nothing_fits"
+
+
 class OnHold(Refusal):
     """{name!r} is on legal hold: nothing of it is stopped, rebuilt or deleted until the security administrator lifts
     the hold."""

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from controlplane import audit, changes, jobs, leases, lookups
 from controlplane.actor import Actor
 from controlplane.asks import admission
-from controlplane.errors import Invalid, NotFound, Refusal, RowsRefused
+from controlplane.errors import Invalid, NotFound, NothingFits, Refusal, RowsRefused
 from controlplane.kinds import KINDS
 from controlplane.models import Resource, System, VpnAccount
 
@@ -59,7 +59,7 @@ def act(session: Session, actor: Actor, order: Order) -> list[UUID]:
         raise Invalid(field="until", reason="goes with extend, and with nothing else")
     action = _ACTIONS[order.verb]
     department = lookups.department_for(session, actor, order.which.department, action)
-    refs = _which(session, department.id, order.which)
+    refs = _which(session, department.id, order)
     found = lookups.resources_locked(session, actor, KIND, refs, action)
     if order.verb == "revoke":
         admission.admit_release(session, actor, list(found.values()))
@@ -92,21 +92,27 @@ def _do(session: Session, account: Resource, order: Order) -> list[audit.Act]:
     return [changes.do(session, account, _CHANGES[order.verb], None)]
 
 
-def _which(session: Session, department: UUID, which: Which) -> list[UUID]:
-    most = KINDS[KIND].most_at_once
-    refs = list(dict.fromkeys(which.ids)) if which.ids else _fitting(session, department, which, most + 1)
-    if not 1 <= len(refs) <= most:
-        raise Invalid(field="ids", reason=f"one order takes 1 to {most} accounts, not {len(refs)}")
+def _which(session: Session, department: UUID, order: Order) -> list[UUID]:
+    most, which = KINDS[KIND].most_at_once, order.which
+    refs = list(dict.fromkeys(which.ids)) if which.ids else _fitting(session, department, order, most + 1)
+    if not refs:
+        raise NothingFits(noun="VPN account", verb=order.verb)
+    if len(refs) > most:
+        raise Invalid(field="ids", reason=f"one order takes {most} accounts; say which")
     return refs
 
 
-def _fitting(session: Session, department: UUID, which: Which, limit: int) -> list[UUID]:
+def _fitting(session: Session, department: UUID, order: Order, limit: int) -> list[UUID]:
+    """Return those that were not named: of them whatever the order is not possible for now is passed over."""
+    which = order.which
     of = select(Resource.id).where(
         Resource.department_id == department,
         Resource.kind == KIND,
         Resource.deleted_at.is_(None),
         Resource.desired == "present",
     )
+    if order.verb in _CHANGES:
+        of = of.where(Resource.state.in_(KINDS[KIND].verbs[_CHANGES[order.verb]].possible_in))
     if which.state:
         of = of.where(Resource.state.in_(which.state.split(",")))
     if which.system:

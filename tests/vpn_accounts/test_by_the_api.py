@@ -135,13 +135,16 @@ def test_many_are_suspended_and_resumed_by_what_they_have_in_common(http: Caller
     assert http.ours.post("/vpn-accounts/bulk/suspend", {"state": "running"}).json["count"] == 5
     look(http)
     assert {one["state"] for one in http.ours.get("/vpn-accounts").json["items"]} == {"stopped"}
-    assert http.ours.post("/vpn-accounts/bulk/resume", {}).json["count"] == 5
+    http.ours.post("/vpn-accounts", account(6))
+    assert http.ours.post("/vpn-accounts/bulk/resume", {}).json["count"] == 5, "who is not suspended is passed over"
+    http.ours.delete(f"/vpn-accounts/{http.ours.get('/vpn-accounts?q=wang6').json['items'][0]['id']}")
     refused = http.ours.post("/vpn-accounts/bulk/extend", {"until": "2030-01-01T00:00:00Z"})
     assert refused.status_code == 403
     extend = {"department": "environment", "until": "2030-01-01T00:00:00Z"}
     assert http.admin.post("/vpn-accounts/bulk/extend", extend).json["count"] == 5
     look(http)
-    assert http.ours.post("/vpn-accounts/bulk/revoke", {"unused_since": "2000-01-01T00:00:00Z"}).status_code == 422
+    none = http.ours.post("/vpn-accounts/bulk/revoke", {"unused_since": "2000-01-01T00:00:00Z"})
+    assert (none.status_code, none.json["code"]) == (409, "nothing_fits")
     assert http.ours.post("/vpn-accounts/bulk/revoke", {}).json["count"] == 5
     look(http)
     assert http.ours.get("/vpn-accounts").json["items"] == []
