@@ -1,7 +1,7 @@
 """Imports of VPN accounts from tables: what was sent, how far each is, what is wrong with it, what came of it."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text
@@ -9,11 +9,11 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from controlplane.db import Base, Recorded
 from controlplane.models.tenancy import Department
+from controlplane.vpn_import.states import HELD, STATES, Asker, ImportState
 
-ImportState = Literal["checking", "ready", "bad", "working", "done", "failed"]
-Asker = Literal["user", "token", "system"]
-HELD = ("checking", "ready", "working")
-"""The states of an import that is not over: its file is still needed."""
+
+def _one_of(states: tuple[str, ...]) -> str:
+    return f"state IN ({', '.join(repr(state) for state in states)})"
 
 
 class VpnImport(Recorded, Base):
@@ -27,11 +27,8 @@ class VpnImport(Recorded, Base):
 
     __tablename__ = "vpn_imports"
     __table_args__ = (
-        CheckConstraint(
-            "state IN ('checking', 'ready', 'bad', 'working', 'done', 'failed')",
-            name="state_known",
-        ),
-        CheckConstraint("(content IS NOT NULL) = (state IN ('checking', 'ready', 'working'))", name="content_needed"),
+        CheckConstraint(_one_of(STATES), name="state_known"),
+        CheckConstraint(f"(content IS NOT NULL) = ({_one_of(HELD)})", name="content_needed"),
         CheckConstraint("(request_id IS NOT NULL) = (state = 'done')", name="done_has_a_request"),
         Index(None, "department_id", "created_at", "id"),
         Index(None, "created_at", "id"),

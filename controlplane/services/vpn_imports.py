@@ -14,7 +14,6 @@ from controlplane.attachments import names
 from controlplane.attachments.contents import Upload
 from controlplane.db import new_id
 from controlplane.models import VpnImport
-from controlplane.models.vpn_imports import HELD, Asker
 from controlplane.secrets import Keys
 from controlplane.vpn_import.refusals import (
     ImportNotReady,
@@ -23,6 +22,7 @@ from controlplane.vpn_import.refusals import (
     SheetTooLarge,
     TooManyImports,
 )
+from controlplane.vpn_import.states import HELD, Asker
 from controlplane.vpn_sheets import MIB, MOST_MIB
 
 MOST_AT_ONCE = 10

@@ -21,13 +21,13 @@ from controlplane.db import Sessions, is_away, transaction
 from controlplane.entrance import Arrival, Entrance, Rules
 from controlplane.errors import Unfinished
 from controlplane.models import User, VpnImport
-from controlplane.models.vpn_imports import ImportState
 from controlplane.secrets import Keys
 from controlplane.services import api_tokens, requests
 from controlplane.vpn_import.attempt import KIND, Means, Submit, Table, attempt
 from controlplane.vpn_import.problems import Faulty, problem, sealed
 from controlplane.vpn_import.progress import Progress
 from controlplane.vpn_import.refusals import AskerGone, ImportBroke
+from controlplane.vpn_import.states import ImportState
 from quotas import metering
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from controlplane.db import Sessions, transaction
 from controlplane.models import VpnImport
-from controlplane.models.vpn_imports import HELD
+from controlplane.vpn_import.states import HELD
 
 EVERY_SECONDS = 0.2
 

@@ -6,9 +6,11 @@ from uuid import UUID
 
 import openpyxl
 from sqlalchemy import select
+from werkzeug.test import TestResponse
 
 from controlplane.actor import Actor, Role
 from controlplane.attachments.contents import Upload
+from controlplane.bootstrap import Installation
 from controlplane.db import transaction
 from controlplane.lookups import subtree_of
 from controlplane.models import User, VpnImport
@@ -17,6 +19,7 @@ from controlplane.services.users import NewUser
 from controlplane.services.vpn_imports import NewImport
 from controlplane.vpn_import import looking, problems
 from controlplane.vpn_import.problems import Problem
+from tests.callers import Caller
 from tests.people import OPERATOR
 from tests.vpn_accounts.lab import VpnLab
 
@@ -37,6 +40,24 @@ def workbook(*lines: tuple[Any, ...]) -> bytes:
     packed = io.BytesIO()
     book.save(packed)
     return packed.getvalue()
+
+
+def sent(caller: Caller, content: bytes, name: str = "people.csv", **form: str) -> TestResponse:
+    """Send a table through the API."""
+    return caller.post("/vpn-imports", data={"file": (io.BytesIO(content), name), **form})
+
+
+def imported_through(caller: Caller, installation: Installation, content: bytes) -> str:
+    """Import a table through the API, with what workers do for it; return the import's id."""
+    ref = looked_at(installation, sent(caller, content).json["id"])
+    assert caller.post(f"/vpn-imports/{ref}/start").status_code == 202
+    return looked_at(installation, ref)
+
+
+def looked_at(installation: Installation, ref: str) -> str:
+    """Do for an import what a worker would do."""
+    looking.look(looking.desk(installation), UUID(ref))
+    return ref
 
 
 class Importing:
