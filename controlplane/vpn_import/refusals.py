@@ -168,8 +168,14 @@ class WrongDay(ImportRefused):
     code = "import.lease_until"
 
 
-class UsernameUnfit(ImportRefused):
-    """The user name is missing, or is another one than the department's rule makes: {reason}."""
+class UsernameMissing(ImportRefused):
+    """A user name has to be there: the department has no rule that makes one."""
+
+    code = "import.username_missing"
+
+
+class UsernameByRule(ImportRefused):
+    """The department's rule makes another user name. Leave it out, and it is made."""
 
     code = "import.username_rule"
 

@@ -70,7 +70,7 @@ def made(columns: Columns, make: Make, zone: ZoneInfo, raw: RawRow) -> Asked | l
             return Asked(raw.line, make(row))
         except Invalid as refusal:
             if refusal.values["field"] == "username":
-                wrong["username"] = refusals.UsernameUnfit(reason=refusal.values["reason"])
+                wrong["username"] = refusals.UsernameByRule() if row.username else refusals.UsernameMissing()
             else:
                 wrong["number"] = refusals.NumberUnfit()
     return [columns.problem(raw.line, field, wrong[field]) for field in HEADINGS if field in wrong]

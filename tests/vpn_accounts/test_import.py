@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from controlplane.asks.routing import Applies, StepOf
 from controlplane.db import transaction
 from controlplane.errors import Forbidden, NotFound, Refusal
-from controlplane.models import Request, Resource, VpnImport
+from controlplane.models import Department, Request, Resource, VpnGroup, VpnImport
 from controlplane.services import departments, leavers, pools, routing, vpn_imports
 from controlplane.services.pools import Capacity
 from controlplane.services.routing import RuleOf
@@ -88,8 +88,25 @@ def test_everything_that_is_wrong_is_told_at_once_by_line_and_column(vpn: VpnLab
         (5, "username", "import.username_taken"),
         (6, "system", "import.system_unknown"),
         (7, "gateway", "import.no_group"),
-        (8, "username", "import.username_rule"),
+        (8, "username", "import.username_missing"),
     ]
+
+
+def test_a_rule_of_the_department_makes_user_names_and_refuses_others(vpn: VpnLab, ours: Importing) -> None:
+    with transaction(vpn.sessions) as session:
+        [group] = vpn_groups_of(session, ours.department)
+        group.username_rule = "{department}-{number}"
+    ref = ours.checked(table("a,1,", "b,2,other", "c,二 1,", headings="name,number,username"))
+    assert ours.told(ref) == [(3, "username", "import.username_rule"), (4, "number", "import.number_rule")]
+    good = ours.checked(table("a,1", "b,2", headings="name,number"))
+    ours.start(good)
+    ours.look(good)
+    assert vpn.known() == {"environment-1", "environment-2"}
+
+
+def vpn_groups_of(session: Any, department: str) -> list[VpnGroup]:
+    of = select(VpnGroup).join(VpnGroup.department).where(Department.code == department)
+    return list(session.scalars(of))
 
 
 def test_what_cannot_be_read_is_told_with_its_place(ours: Importing) -> None:

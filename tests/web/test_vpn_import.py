@@ -76,7 +76,7 @@ def test_problems_are_told_in_chinese(visit: Visitors) -> None:
     manager = visit("manager", "zh")
     shown = after_look(visit, manager, send(manager, people(1, 2)).location)
     [short, beyond] = shown.texts("//section[2]//tbody/tr")
-    assert short == "全部环境保护厅的VPN账号额度还剩 1 个,本次需要 2 个。请减少行数,或请管理员提高额度。"
+    assert short == "全部环境保护厅的 VPN 账号额度还剩 1 个，本次需要 2 个。请减少行数，或请管理员提高额度。"
     assert beyond == "3额度不够到这一行。"
 
 
