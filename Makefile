@@ -17,7 +17,7 @@ LOCK_ARGS ?=
 BABEL := $(BIN)/python -m babel.messages.frontend --quiet
 CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
 
-.PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep bench-tenants bench-vpn bench-vpn-scale bench-window lab-libvirt lab-openstack
+.PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep bench-tenants bench-vpn bench-vpn-import bench-vpn-scale bench-window lab-libvirt lab-openstack
 .PHONY: check-access check-brute-force check-requests fuzz
 .PHONY: lint translations lock clean
 
@@ -61,6 +61,9 @@ bench-allocate: setup $(PLACEMENT)/.installed ## An allocation beside OpenStack 
 
 bench-tenants: setup ## What keeping tenants apart in the database costs a request
 	@$(BIN)/python -W ignore -m bench.tenants_apart
+
+bench-vpn-import: setup ## A CSV of 23,785 VPN accounts imported by the console, on a real web server and worker
+	@$(BIN)/python -W ignore -m bench.vpn_import
 
 bench-window: setup ## The inbox at 100 and at 10,000 open requests, and following all of them up
 	@$(BIN)/python -W ignore -m bench.window

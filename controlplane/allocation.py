@@ -98,35 +98,61 @@ def allocate(
     Raises RowsRefused where rows are bad, OverQuota, NoPool, NoAddress, AlreadyExists, or what `admit` raises; then
     nothing is taken.
     """
-    kind = KINDS[ask.kind]
     with _refusing(session), wire.pipelined(session):
-        department, items = read(session, actor, ask)
-        if admit:
-            admit(department, items)
-        _refuse_taken_names(session, department, kind, items)
-        demanding = [(new_id(), item) for item in items]
-        _lock_spread_groups(session, department, items)
-        pools = _choose_pools(session, department, kind, demanding)
-        addresses = _choose_addresses(session, items)
-        given_up = (granted.id,) if granted and granted.holds else ()
-        pools, posting = _allocate(session, department, kind, _Demanded(demanding, given_up), pools)
-        made = [
-            Allocated(id_, item, item.wanted(Placed(id_, given)), given, pool)
-            for (id_, item), given, pool in zip(demanding, addresses(), pools, strict=True)
-        ]
-        submitted = Submitted(granted.id if granted else new_id(), department.now, kind.name, department, made)
+        decided = _decide(session, actor, ask, admit, granted)
+        kind, demanding, made = decided.kind, decided.demanding, decided.submitted.resources
         wire.write(
             session,
-            posting,
-            _recording(submitted),
-            *(() if granted else (_requesting(actor, submitted),)),
+            decided.posting,
+            _recording(decided.submitted),
+            *(() if granted else (_requesting(actor, decided.submitted),)),
             *([kind.aside(demanding)] if kind.aside else ()),
             claims.taking([(subnet, address, m.id) for m in made for subnet, address in m.addresses.items()]),
-            audit.recording(actor, [_said(submitted, m) for m in made]),
+            audit.recording(actor, [_said(decided.submitted, m) for m in made]),
             _looks(kind, made, actor.trace),
-            refused=partial(_refused, kind, items),
+            refused=partial(_refused, kind, [item for _, item in demanding]),
         )
-        return submitted
+        return decided.submitted
+
+
+def rehearse(session: Session, actor: Actor, ask: Ask, admit: Admit | None = None) -> Submitted:
+    """Decide all that `allocate` decides, by the same way and under the same locks, and write nothing of it down: for
+    asks of so many things that writing them only to roll back takes longer than to decide on them.
+
+    The transaction has to be rolled back: until then nobody else is given what this one was. Raises what `allocate`
+    raises, but for a name that another has taken since the look.
+    """
+    with _refusing(session), wire.pipelined(session):
+        return _decide(session, actor, ask, admit, None).submitted
+
+
+class _Decided(NamedTuple):
+    """All that there is to write down; `posting` is the ledger's part of it."""
+
+    kind: Kind
+    demanding: Sequence[_Demanding]
+    submitted: Submitted
+    posting: wire.Write
+
+
+def _decide(session: Session, actor: Actor, ask: Ask, admit: Admit | None, granted: Granted | None) -> _Decided:
+    kind = KINDS[ask.kind]
+    department, items = read(session, actor, ask)
+    if admit:
+        admit(department, items)
+    _refuse_taken_names(session, department, kind, items)
+    demanding = [(new_id(), item) for item in items]
+    _lock_spread_groups(session, department, items)
+    pools = _choose_pools(session, department, kind, demanding)
+    addresses = _choose_addresses(session, items)
+    given_up = (granted.id,) if granted and granted.holds else ()
+    pools, posting = _allocate(session, department, kind, _Demanded(demanding, given_up), pools)
+    made = [
+        Allocated(id_, item, item.wanted(Placed(id_, given)), given, pool)
+        for (id_, item), given, pool in zip(demanding, addresses(), pools, strict=True)
+    ]
+    submitted = Submitted(granted.id if granted else new_id(), department.now, kind.name, department, made)
+    return _Decided(kind, demanding, submitted, posting)
 
 
 @contextmanager

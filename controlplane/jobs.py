@@ -17,6 +17,7 @@ CHECK = "check"
 WATCH = "watch"
 FOLLOW = "follow"
 GATEWAY = "gateway"
+IMPORT = "vpn_import"
 
 
 def enqueue(session: Session, resources: Iterable[UUID], trace: str | None = None) -> None:
@@ -62,6 +63,11 @@ def enqueue_watch(session: Session, pool: UUID, trace: str | None = None) -> int
 def enqueue_follow(session: Session, department: UUID, trace: str | None = None) -> None:
     """Ask a worker to let the quota of a department's projects, and of those below it, follow its limits."""
     wire.run(session, _DEFER_FOLLOW, {"task": FOLLOW, "department": str(department), "trace": trace})
+
+
+def enqueue_import(session: Session, of: UUID, trace: str | None = None) -> None:
+    """Ask a worker to do what an import waits for, once the caller's transaction commits."""
+    wire.run(session, _DEFER_IMPORT, {"task": IMPORT, "import_id": str(of), "trace": trace})
 
 
 def _once(session: Session, task: str, lock: str, pool: UUID | None, trace: str | None) -> int:
@@ -117,6 +123,14 @@ _DEFER_FOLLOW = """
         SELECT 1 FROM projects p JOIN departments d ON d.id = p.department_id
         WHERE d.lineage @> ARRAY[%(department)s::uuid]
     )
+"""
+
+_DEFER_IMPORT = """
+    SELECT procrastinate_defer_jobs_v1(ARRAY[
+        ROW(%(task)s::text, %(task)s, 0, %(task)s::text || ' ' || %(import_id)s, NULL,
+            jsonb_build_object('import_id', %(import_id)s::text, 'trace', %(trace)s::text),
+            NULL)::procrastinate_job_to_defer_v1
+    ])
 """
 
 _WAITING_FOR_POOL = text("""

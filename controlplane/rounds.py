@@ -11,7 +11,7 @@ from controlplane.actor import system
 from controlplane.bootstrap import Installation
 from controlplane.db import transaction
 from controlplane.entrance import rules
-from controlplane.services import idempotency, leavers, sign_in
+from controlplane.services import idempotency, leavers, sign_in, vpn_imports
 from controlplane.services.following_up import follow_up
 from controlplane.telling import outbox, sending
 
@@ -25,6 +25,7 @@ def add(app: App, installation: Installation) -> None:
     _follow(app, installation)
     _deliver(app, installation)
     _tidy(app, installation)
+    _tidy_imports(app, installation)
 
 
 def _follow(app: App, installation: Installation) -> None:
@@ -97,3 +98,14 @@ def _tidy(app: App, installation: Installation) -> None:
             sign_in.forget_old(session, now)
             disabled = leavers.disable_unused(session, system("worker"), rules(settings), now)
         log.info("disabled accounts that nobody uses", users=disabled, timestamp=timestamp)
+
+
+def _tidy_imports(app: App, installation: Installation) -> None:
+    """Forget files with persons in them that nobody needs any more."""
+    sessions = installation.sessions
+
+    @app.periodic(cron="57 * * * *")
+    @app.task(name="forget_old_imports", queue=jobs.SWEEP, queueing_lock="forget_old_imports")
+    def forget_old_imports(timestamp: int) -> int:
+        with transaction(sessions) as session:
+            return vpn_imports.forget_old(session, datetime.fromtimestamp(timestamp, UTC))

@@ -1,7 +1,7 @@
 """VPN accounts as people ask for them: with persons in clear, and user names that a department's rule may make."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -49,16 +49,12 @@ def specs(
     Raises NotFound for the department; RowsRefused where rows have no user name, or another one than the rule makes,
     or the refusal itself where there is one row.
     """
-    of = lookups.department_for(session, actor, department, "resource.create")
-    rules = session.scalars(
-        select(VpnGroup.username_rule).where(VpnGroup.department_id == of.id, VpnGroup.system_id.is_(None)).distinct()
-    ).all()
-    rule = rules[0] if len(rules) == 1 else None
+    make = maker(session, actor, keys, department)
     asked: list[VpnAccountSpec] = []
     problems: list[tuple[int, Refusal]] = []
     for place, row in enumerate(rows):
         try:
-            asked.append(_spec(keys, row, _username(row, rule, of.code)))
+            asked.append(make(row))
         except Refusal as refusal:
             problems.append((place, refusal))
     if problems:
@@ -97,6 +93,18 @@ def sealed_items(
 
 def _is_account(item: Mapping[str, Any]) -> bool:
     return item.get("do") == "create" and item.get("kind") == KIND
+
+
+def maker(
+    session: Session, actor: Actor, keys: Keys, department: str | UUID
+) -> Callable[[VpnAccountRow], VpnAccountSpec]:
+    """Return what makes of one row of a department what it asks for; it raises Invalid. Raises Forbidden, NotFound."""
+    of = lookups.department_for(session, actor, department, "resource.create")
+    rules = session.scalars(
+        select(VpnGroup.username_rule).where(VpnGroup.department_id == of.id, VpnGroup.system_id.is_(None)).distinct()
+    ).all()
+    rule = rules[0] if len(rules) == 1 else None
+    return lambda row: _spec(keys, row, _username(row, rule, of.code))
 
 
 def _spec(keys: Keys, row: VpnAccountRow, username: str) -> VpnAccountSpec:

@@ -25,6 +25,7 @@ from controlplane.reconcile.resource import park, put_off, reconcile
 from controlplane.reconcile.sweep import sweep
 from controlplane.settings import Settings
 from controlplane.shifts import Plan, work
+from controlplane.vpn_import import looking
 from provisioners.contract import Rejected, Unreachable
 
 LONGEST_WAIT = timedelta(minutes=5)
@@ -118,6 +119,7 @@ def make_app(installation: Installation, drivers: Drivers) -> App:
         log.info("forgot finished jobs of before three days ago", timestamp=timestamp)
 
     _add_gateways(app, sessions, drivers)
+    _add_imports(app, installation)
     rounds.add(app, installation)
     return app
 
@@ -138,6 +140,15 @@ def _add_gateways(app: App, sessions: Sessions, drivers: Drivers) -> None:
                 log.warning("rejected", pool=pool_id, code=error.code, detail=error.detail)
                 gateways.put_off(sessions, UUID(pool_id), str(error), None)
                 return 0
+
+
+def _add_imports(app: App, installation: Installation) -> None:
+    desk = looking.desk(installation)
+
+    @app.task(name=jobs.IMPORT, queue=jobs.IMPORT, retry=BackOff())
+    def look_at_import(import_id: str, trace: str | None = None) -> str:
+        with structlog.contextvars.bound_contextvars(trace=trace):
+            return looking.look(desk, UUID(import_id), trace)
 
 
 def run(installation: Installation) -> None:

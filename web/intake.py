@@ -12,7 +12,7 @@ from controlplane.errors import Invalid
 from web.context import for_program
 
 DEEPEST = 32
-WITH_FILES = frozenset({"requests_attachments.add"})
+WITH_FILES = frozenset({"requests_attachments.add", "vpn_imports.create"})
 """Endpoints of the API that take files, as multipart/form-data."""
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 

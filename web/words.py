@@ -258,6 +258,7 @@ def in_words(values: Mapping[str, Any]) -> dict[str, Any]:
         "session": _("session"),
         "identity": _("identity"),
         "attachment": _("attachment"),
+        "import": _("import"),
         "rule": _("rule"),
         "resource": _("resource"),
     }

@@ -30,6 +30,7 @@ from controlplane.cli import (
     users,
     vms,
     vpn,
+    vpn_import,
     webhooks,
 )
 from controlplane.cli.output import EXIT_TROUBLE, EXIT_USAGE
@@ -89,6 +90,9 @@ for command in (
     register.register,
 ):
     steppe.add_command(command)
+
+
+vpn.vpn.add_command(vpn_import.import_accounts)
 
 
 def main() -> None:

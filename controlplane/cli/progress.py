@@ -1,5 +1,8 @@
 """Progress bars for what takes more than a moment."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
@@ -12,6 +15,13 @@ _console = Console(stderr=True)
 
 def load_with_progress(sessions: Sessions, asked: Load) -> None:
     """Load a model centre, showing how far it is."""
+    with telling() as tell:
+        load(sessions, asked, tell)
+
+
+@contextmanager
+def telling() -> Iterator[Callable[[str, int, int], None]]:
+    """Give what shows how far something is: its step, how much of it is done, and of how much."""
     with _bars() as bars:
         tasks: dict[str, TaskID] = {}
 
@@ -20,7 +30,7 @@ def load_with_progress(sessions: Sessions, asked: Load) -> None:
                 tasks[what] = bars.add_task(what, total=total)
             bars.update(tasks[what], completed=done)
 
-        load(sessions, asked, tell)
+        yield tell
 
 
 def wait_with_progress(sessions: Sessions) -> None:

@@ -53,6 +53,7 @@ from controlplane.lookups.vpn import (
     vpn_session_for,
     vpn_sessions,
 )
+from controlplane.lookups.vpn_import import vpn_import_for, vpn_imports
 from controlplane.lookups.webhook import deliveries, webhook_for, webhooks
 
 __all__ = (
@@ -115,6 +116,8 @@ __all__ = (
     "vpn_accounts_of",
     "vpn_group_for",
     "vpn_groups",
+    "vpn_import_for",
+    "vpn_imports",
     "vpn_logins",
     "vpn_session_for",
     "vpn_sessions",

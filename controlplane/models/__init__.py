@@ -19,6 +19,7 @@ from controlplane.models.resources import Resource
 from controlplane.models.telling import Delivery, MailChoice, Notification, Webhook
 from controlplane.models.tenancy import Department, Site, System
 from controlplane.models.vpn import VpnAccount, VpnGroup, VpnLogin, VpnSession
+from controlplane.models.vpn_imports import VpnImport
 
 __all__ = [
     "ApiToken",
@@ -54,6 +55,7 @@ __all__ = [
     "User",
     "VpnAccount",
     "VpnGroup",
+    "VpnImport",
     "VpnLogin",
     "VpnSession",
     "Webhook",

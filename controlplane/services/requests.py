@@ -1,6 +1,7 @@
 """Asking for things that nobody has to approve: they are allocated at once."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -12,7 +13,7 @@ from controlplane.asks.items import line_of
 from controlplane.kinds.contract import Prepared
 from controlplane.lookups import Asking
 
-__all__ = ["Allocated", "Ask", "Submitted", "submit"]
+__all__ = ["Allocated", "Ask", "Submitted", "rehearse", "submit"]
 
 
 def submit(session: Session, actor: Actor, ask: Ask) -> Submitted:
@@ -22,7 +23,13 @@ def submit(session: Session, actor: Actor, ask: Ask) -> Submitted:
     NoAddress, AlreadyExists; then nothing is taken.
     """
 
-    def admit(department: Asking, items: Sequence[Prepared]) -> None:
-        admission.admit(actor, department.rules, [line_of(ask.kind, item) for item in items])
+    return allocation.allocate(session, actor, ask, partial(_admit, actor, ask.kind))
 
-    return allocation.allocate(session, actor, ask, admit)
+
+def rehearse(session: Session, actor: Actor, ask: Ask) -> Submitted:
+    """Return what `submit` would allocate, and raise what it would raise; the transaction has to be rolled back."""
+    return allocation.rehearse(session, actor, ask, partial(_admit, actor, ask.kind))
+
+
+def _admit(actor: Actor, kind: str, department: Asking, items: Sequence[Prepared]) -> None:
+    admission.admit(actor, department.rules, [line_of(kind, item) for item in items])

@@ -23,6 +23,7 @@ from tests.callers import Callers
 from tests.cli.processes import short_folder
 from tests.factories import make_department, make_system, vm
 from tests.people import OPERATOR
+from tests.vpn_accounts.importing import imported_through, people
 from tests.vpn_accounts.scene import furnish as furnish_vpn
 from tests.vpn_accounts.scene import look as look_at_gateway
 from tests.vpn_accounts.scene import make_gateway
@@ -127,7 +128,9 @@ def let_somebody_in(http: Callers) -> dict[str, str]:
         tunnel = session.scalar(text(status))
     look_at_gateway(http)
     groups = http.ours.get("/vpn-groups").json["items"]
-    return {"vpn_accounts": asked["id"], "vpn_groups": groups[0]["id"], "vpn_sessions": str(tunnel)}
+    imported = imported_through(http.ours, http.installation, people(1))
+    of_imports = {"vpn_imports": imported, "imports": imported}
+    return {"vpn_accounts": asked["id"], "vpn_groups": groups[0]["id"], "vpn_sessions": str(tunnel), **of_imports}
 
 
 def sweep_up_a_stranger(http: Callers) -> None:

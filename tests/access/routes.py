@@ -196,6 +196,17 @@ _VPN = (
     *_all("vpn_sessions.disconnect", needs="resource.operate", owned=True),
 )
 
+_IMPORTS = (
+    *_all("vpn_imports.index", needs="vpn.person"),
+    *_all("vpn_imports.show", needs="vpn.person", owned=True),
+    *_all("vpn_imports.create", "vpn_imports.template", needs="resource.create"),
+    *_all("vpn_imports.start", "vpn_imports.discard", needs="resource.create", owned=True, says=frozenset({409})),
+    *_all("console.import", "console.import_send", needs=("vpn.person", "resource.create")),
+    *_all("console.import_template", needs="resource.create"),
+    *_all("console.import_show", "console.import_problems", needs="vpn.person", owned=True),
+    *_all("console.import_start", "console.import_discard", needs="resource.create", owned=True, says=frozenset({409})),
+)
+
 _POOLS = (
     *_all("pools.index", "pools.show", needs="pool.read"),
     Route(
@@ -348,6 +359,7 @@ ROUTES: tuple[Route, ...] = (
     *_SHOWN,
     *_LEASES,
     *_VPN,
+    *_IMPORTS,
     *_POOLS,
     *_ACCOUNTS,
     *_TOLD,

@@ -12,6 +12,7 @@ import schemathesis
 
 from controlplane.attachments.contents import MEDIA_TYPES
 from controlplane.db import transaction
+from controlplane.vpn_sheets import MEDIA_TYPES as SHEETS
 from tests.accounts import token_of
 from tests.callers import Callers
 from web.app import LARGEST_BODY
@@ -29,6 +30,7 @@ SECRETS = {
 FILES = {
     "/api/v1/audit-events/export": ["text/csv", "application/x-ndjson"],
     "/api/v1/attachments/{ref}/content": list(MEDIA_TYPES),
+    "/api/v1/vpn-imports/template": list(SHEETS.values()),
 }
 PROBLEM = "application/problem+json"
 

@@ -25,6 +25,7 @@ from web.api import (
     vms,
     vpn_accounts,
     vpn_groups,
+    vpn_imports,
     vpn_sessions,
     webhooks,
 )
@@ -38,6 +39,7 @@ BLUEPRINTS = (
     vms.api,
     vpn_accounts.api,
     vpn_groups.api,
+    vpn_imports.api,
     *vpn_sessions.BLUEPRINTS,
     requests.api,
     routing_rules.api,

@@ -43,6 +43,7 @@ from web.console import (
     vm,
     vm_new,
     vms,
+    vpn_import,
     webhooks,
 )
 from web.language import language
@@ -82,6 +83,7 @@ for module in (
     public_register,
     notifications,
     webhooks,
+    vpn_import,
 ):
     module.register(pages)
 
