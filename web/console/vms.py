@@ -15,6 +15,7 @@ from controlplane.policy import allows, authorize
 from controlplane.services import resources
 from web import errors
 from web.console import choosing, places
+from web.console.confirming import typed_right
 from web.console.lists import Column, Filter, Table, file, shown
 from web.console.returning import local
 from web.context import actor, session
@@ -61,7 +62,7 @@ def bulk() -> Redirect | Response | str:
         return redirect(back)
     if verb in CONFIRMED_VERBS and not request.form.get("confirmed"):
         return _confirm(verb, refs, back)
-    if verb == "delete" and len(refs) > 1 and not _typed_right(request.form.get("word", "")):
+    if verb == "delete" and len(refs) > 1 and not typed_right(request.form.get("word", ""), *_words()):
         return make_response(_confirm(verb, refs, back, wrong_word=True), 422)
     return _do(verb, refs, back)
 
@@ -107,19 +108,15 @@ def _confirm(
         asked=[str(ref) for ref in refs],
         sizes=sizes,
         back=back,
-        word=_word() if verb == "delete" and len(refs) > 1 else None,
+        word=_words()[0] if verb == "delete" and len(refs) > 1 else None,
         wrong_word=wrong_word,
         reasons=reasons or {},
         missing=[str(ref) for ref in reasons or {} if ref not in {vm.id for vm in vms}],
     )
 
 
-def _word() -> str:
-    return str(_("delete"))
-
-
-def _typed_right(typed: str) -> bool:
-    return typed.strip().casefold() in {_word().casefold(), "delete", "删除"}
+def _words() -> tuple[str, ...]:
+    return str(_("delete")), "delete", "删除"
 
 
 def _table() -> Table:

@@ -7,7 +7,7 @@ from typing import Any
 from flask_babel import gettext as _
 from pydantic import ValidationError
 
-from controlplane.errors import Invalid, NotFound
+from controlplane.errors import Invalid
 from controlplane.vpn_rows import VpnAccountRow
 from web.console import choosing, dates
 
@@ -31,7 +31,7 @@ def read(form: Mapping[str, str]) -> Draft:
     """Return what a form asks for, as far as it does."""
     draft = Draft()
     said = {name: value.strip() for name, value in form.items() if value.strip()}
-    draft.department = _department(said.get("department", ""), draft)
+    draft.department = choosing.read(form.get("department", ""), draft.problems, draft.missing)
     for name, label in (("name", _("Name of the person")), ("number", _("Number"))):
         if name not in said:
             draft.missing.append(label)
@@ -52,17 +52,6 @@ def beside(refused: Mapping[str, Any]) -> str:
     named = {"user name": "username", "person.number": "number", "pool": "gateway"}
     place = named.get(said, said)
     return place if place in {"username", "number", "gateway", "system", "department", "lease_until"} else ""
-
-
-def _department(typed: str, draft: Draft) -> Any:
-    if not typed:
-        draft.missing.append(_("Department"))
-        return None
-    try:
-        return choosing.department(typed)
-    except NotFound:
-        draft.problems["department"] = _("No department, or more than one, is called this; choose one of the list.")
-        return None
 
 
 def _lease(text: str, draft: Draft) -> Any:

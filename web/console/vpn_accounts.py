@@ -20,6 +20,7 @@ from controlplane.policy import allows, authorize
 from controlplane.services import vpn_orders
 from web import errors, vpn_people
 from web.console import choosing, places
+from web.console.confirming import typed_right
 from web.console.lists import Column, Filter, Table, file, shown
 from web.console.returning import local
 from web.context import actor, entrance, session
@@ -89,7 +90,7 @@ def bulk() -> Redirect | Response | str:
         return redirect(back)
     if not request.form.get("confirmed"):
         return _confirm(verb, refs, back)
-    if verb == "revoke" and len(refs) > 1 and not _typed_right(request.form.get("word", "")):
+    if verb == "revoke" and len(refs) > 1 and not typed_right(request.form.get("word", ""), *_words()):
         return make_response(_confirm(verb, refs, back, wrong_word=True), 422)
     return _do(verb, refs, back)
 
@@ -151,7 +152,7 @@ def _confirm(
         asked=refs,
         back=back,
         after=url_for("console.vpn_accounts") if verb == "revoke" and len(refs) == 1 else back,
-        word=_word() if verb == "revoke" and len(refs) > 1 else None,
+        word=_words()[0] if verb == "revoke" and len(refs) > 1 else None,
         wrong_word=wrong_word,
         reasons=reasons or {},
         missing=[ref for ref in reasons or {} if ref not in there],
@@ -159,12 +160,8 @@ def _confirm(
     )
 
 
-def _word() -> str:
-    return str(_("revoke"))
-
-
-def _typed_right(typed: str) -> bool:
-    return typed.strip().casefold() in {_word().casefold(), "revoke", "吊销"}
+def _words() -> tuple[str, ...]:
+    return str(_("revoke")), "revoke", "吊销"
 
 
 def _table() -> Table:
