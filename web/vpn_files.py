@@ -16,8 +16,8 @@ def credentials_file(issued: Sequence[Issued], form: Form, passphrase: str) -> b
 def _slip(one: Issued) -> Slip:
     return Slip(
         (
-            (_("Name"), one.person.name),
-            (_("Number"), one.person.number),
+            (_("Person"), one.person.name),
+            (_("Staff number"), one.person.number),
             (_("User name"), one.username),
             (_("Password"), one.password),
         )

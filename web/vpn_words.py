@@ -127,11 +127,11 @@ def size_of(count: int) -> tuple[str, str]:
 
 
 def lasted(seconds: int) -> str:
-    """Return a number of seconds in the two largest units that it has."""
+    """Return a number of seconds in the two largest units that it has; the smaller one only where it is not nothing."""
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     parts = ((days, _("d")), (hours, _("h")), (minutes, _("min")), (rest, _("s")))
-    said = [f"{amount} {unit}" for amount, unit in parts]
     first = next((place for place, (amount, _unit) in enumerate(parts) if amount), len(parts) - 1)
-    return " ".join(said[first : first + 2])
+    (most, unit), *others = parts[first : first + 2]
+    return " ".join([f"{most} {unit}", *(f"{amount} {smaller}" for amount, smaller in others if amount)])

@@ -32,7 +32,7 @@ def read(form: Mapping[str, str]) -> Draft:
     draft = Draft()
     said = {name: value.strip() for name, value in form.items() if value.strip()}
     draft.department = choosing.read(form.get("department", ""), draft.problems, draft.missing)
-    for name, label in (("name", _("Name of the person")), ("number", _("Number"))):
+    for name, label in (("name", _("Name of the person")), ("number", _("Staff number"))):
         if name not in said:
             draft.missing.append(label)
     row: dict[str, Any] = {n: said[n] for n in ("username", "system", "gateway", "max_sessions") if n in said}

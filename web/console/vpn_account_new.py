@@ -9,9 +9,11 @@ from werkzeug.wrappers import Response as Redirect
 
 from controlplane import lookups, vpn_rows
 from controlplane.errors import Refusal, RowsRefused
+from controlplane.kinds.vpn_account import VpnAccountSpec
 from controlplane.paging import MAX_LIMIT, Listing
 from controlplane.policy import authorize
-from controlplane.services import requests
+from controlplane.services import asking, requests
+from controlplane.services.asking import Drafted
 from web import errors
 from web.console import choosing, impact, vm_fields, vpn_account_draft
 from web.console.vpn_account_draft import Draft, beside
@@ -53,6 +55,8 @@ def ask() -> str | Redirect | Response:
         return _page(request.form, vpn_account_draft.read(request.form), found)
     if draft.row is None or draft.department is None:
         return make_response(_page(request.form, draft, None), 422)
+    if request.form.get("as_request"):
+        return _as_request(draft)
     try:
         made = _submit(session(), draft)
     except Refusal as refusal:
@@ -73,11 +77,25 @@ def _refused(refusal: Refusal) -> str:
     return _page(request.form, draft, impact.Impact(refused=impact.refused(refusal)))
 
 
+def _as_request(draft: Draft) -> Redirect:
+    """Put the very same account into a new draft of a request."""
+    [spec] = _specs(session(), draft)
+    item = {"do": "create", "kind": KIND, "spec": spec.model_dump(mode="json", exclude_unset=True)}
+    drafted = Drafted(_("VPN account %(name)s", name=spec.username), "", [item])
+    asked = asking.draft(session(), actor(), draft.department.id, drafted)
+    flash(_("The account is in a draft of a request. Say what it is for, and submit it."), "good")
+    return redirect(url_for("console.request_edit", ref=asked.id))
+
+
 def _submit(session: Any, draft: Draft) -> requests.Submitted:
-    """Ask for what a complete draft says, with its person sealed."""
+    """Ask for what a complete draft says."""
+    return requests.submit(session, actor(), requests.Ask(KIND, draft.department.id, _specs(session, draft)))
+
+
+def _specs(session: Any, draft: Draft) -> list[VpnAccountSpec]:
+    """Return what a complete draft asks for, with its person sealed."""
     rows = [draft.row] if draft.row else []
-    specs = vpn_rows.specs(session, actor(), entrance().keys, draft.department.id, rows)
-    return requests.submit(session, actor(), requests.Ask(KIND, draft.department.id, specs))
+    return vpn_rows.specs(session, actor(), entrance().keys, draft.department.id, rows)
 
 
 def _impact(draft: Draft) -> impact.Impact | None:

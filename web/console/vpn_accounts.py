@@ -220,7 +220,7 @@ def _columns() -> list[Column]:
     if allows(actor(), "vpn.person"):
         columns[1:1] = [
             Column("person", _("Person"), lambda r: r.person and r.person.name),
-            Column("number", _("Number"), lambda r: r.person and r.person.number),
+            Column("number", _("Staff number"), lambda r: r.person and r.person.number),
         ]
     return columns
 
@@ -230,7 +230,7 @@ def _filters() -> list[Filter]:
     filters = [Filter("state", _("State"), states, said=_states_said())]
     if allows(actor(), "vpn.person"):
         filters.append(Filter("person", _("Person"), typed="text"))
-        filters.append(Filter("number", _("Number"), typed="text"))
+        filters.append(Filter("number", _("Staff number"), typed="text"))
     filters += [*places.departments(), *places.systems(), *places.pools(KIND, _("Gateway"))]
     if request.args.get("request"):
         filters.append(Filter("request", _("Request"), said=request.args["request"][-8:]))

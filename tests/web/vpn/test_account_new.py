@@ -45,7 +45,7 @@ def test_the_impact_tells_quota_and_gateway_and_takes_nothing(http: Callers, vis
     assert page.texts("//tbody/tr/*") == ["wang1", "vpn-1"]
     assert count(http) == 0
     missing = browser.post("/vpn-accounts/new/impact", {"department": "environment"})
-    assert "Still to fill in: Name of the person, Number" in missing.text("//div[@class='impact-state']")
+    assert "Still to fill in: Name of the person, Staff number" in missing.text("//div[@class='impact-state']")
 
 
 def test_an_account_is_asked_for_and_its_page_is_shown(http: Callers, visit: Visitors) -> None:
@@ -119,6 +119,28 @@ def test_without_script_the_preview_is_a_button(http: Callers, visit: Visitors) 
     page = browser.post("/vpn-accounts/new", {**ASK, "preview": "1"})
     assert page.status == 200 and "It can be done now." in page.text("//*[@id='impact']")
     assert count(http) == 0
+
+
+def test_what_has_to_be_approved_becomes_a_request_that_says_the_account_and_not_the_person(
+    http: Callers, visit: Visitors
+) -> None:
+    rule = {"name": "VPN", "name_en": "VPN", "applies": {"kind": "vpn_account"}, "steps": [{"role": "system_admin"}]}
+    assert http.security.post("/routing-rules", {"code": "vpn", **rule}).status_code == 201
+    browser = visit("manager")
+    browser.get("/vpn-accounts/new")
+    page = browser.post("/vpn-accounts/new", ASK)
+    assert page.status == 409 and page.all("//button[@name='as_request']")
+    draft = browser.post("/vpn-accounts/new", {**ASK, "as_request": "1"})
+    assert draft.status == 302 and draft.location.startswith("/requests/")
+    shown = browser.get(draft.location)
+    assert "New VPN accounts: wang1" in shown.text("//main") and "王芳" not in shown.text("//main")
+    ref = draft.location.split("/")[2]
+    assert browser.post(f"/requests/{ref}/submit").status == 302
+    assert http.admin.post(f"/requests/{ref}/approve", {}).status_code == 200
+    [account] = http.ours.get("/vpn-accounts").json["items"]
+    assert (account["username"], account["person"]["name"]) == ("wang1", "王芳")
+    made = browser.get(f"/requests/{ref}").all("//section[@id='made']//tbody//a/@href")
+    assert made == [f"/vpn-accounts/{account['id']}"]
 
 
 def test_another_departments_name_is_not_known(visit: Visitors) -> None:

@@ -63,7 +63,7 @@ def test_the_file_says_what_the_list_shows(http: Callers, visit: Visitors) -> No
     opened(http, 1, 2)
     answer = visit("manager").client.get("/vpn-accounts.csv?q=wang2")
     rows = list(csv.reader(io.StringIO(answer.get_data(as_text=True).removeprefix("\N{BYTE ORDER MARK}"))))
-    assert rows[0][:4] == ["User name", "Person", "Number", "State"]
+    assert rows[0][:4] == ["User name", "Person", "Staff number", "State"]
     assert [row[:4] for row in rows[1:]] == [["wang2", "王芳2", "E00002", "Active"]]
 
 
@@ -160,6 +160,15 @@ def test_a_member_of_a_department_may_not_hand_out_passwords(http: Callers, visi
     assert "issue" in visit("manager").get("/vpn-accounts").all("//button[@name='verb']/@value")
     page = visit("colleague").get("/vpn-accounts")
     assert page.all("//button[@name='verb']/@value") == ["suspend", "resume", "revoke"]
+
+
+def test_the_search_box_finds_accounts_by_user_name_and_people_by_whole_names(http: Callers, visit: Visitors) -> None:
+    [ref, _] = opened(http, 1, 2)
+    browser = visit("manager")
+    for sought, names in (("ang1", ["wang1"]), ("王芳2", ["wang2"]), ("e00001", ["wang1"]), ("王", [])):
+        assert browser.get(f"/search?q={sought}").texts("//*[@id='found-vpn-accounts']//tbody//th") == names
+    assert browser.get(f"/search?q={ref}").location == f"/vpn-accounts/{ref}"
+    assert visit("auditor").get("/search?q=王芳1").texts("//*[@id='found-vpn-accounts']") == []
 
 
 def test_states_on_the_overview_are_of_machines_alone(http: Callers, visit: Visitors) -> None:
