@@ -15,6 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from controlplane.errors import BadCursor, Invalid
 
 T = TypeVar("T")
+S = TypeVar("S")
 MAX_LIMIT = 500
 COUNTED_UP_TO = 10_000
 """Rows that a list that is to be counted is counted up to: beyond, the count costs more than it tells."""
@@ -45,6 +46,10 @@ class Page(Generic[T]):
     next: str | None
     previous: str | None
     total: int | None = None
+
+    def of(self, items: Sequence[S]) -> "Page[S]":
+        """Return this page with what its rows became in their place."""
+        return Page(items, self.next, self.previous, self.total)
 
 
 @dataclass(frozen=True, slots=True)

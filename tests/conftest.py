@@ -17,6 +17,7 @@ import pytest
 import structlog
 from argon2 import PasswordHasher
 from argon2.profiles import CHEAPEST
+from sqlalchemy.orm import Session
 
 from controlplane import passwords
 from controlplane.bootstrap import Installation
@@ -26,6 +27,7 @@ from controlplane.settings import Settings
 from tests.callers import Callers, Known, known
 from tests.moving import engine_on
 from tests.templates import Template, at, migrated
+from tests.vpn_accounts.scene import furnish
 
 _ROOM = 2 * 1024**3
 
@@ -94,6 +96,19 @@ def start_callers(template: Template[None]) -> Iterator[Template[Known]]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def start_vpn_callers(template: Template[None]) -> Iterator[Template[Known]]:
+    """The small centre with a VPN gateway, and the tokens of the callers."""
+
+    def furnished(session: Session) -> Known:
+        made = known(session)
+        furnish(session)
+        return made
+
+    with template.furnished(furnished) as made:
+        yield made
+
+
 @pytest.fixture
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
     """URL of a database of the test's own: a copy of whichever `start_…` its fixtures want, or of the empty one."""
@@ -122,5 +137,13 @@ def installation(url: str, sessions: Sessions, tmp_path: Path) -> Installation:
 def http(installation: Installation, start_callers: Template[Known]) -> Iterator[Callers]:
     """HTTP clients of the few people that tests speak of, on a small centre."""
     callers = Callers(installation, start_callers.made)
+    yield callers
+    callers.close()
+
+
+@pytest.fixture
+def vpn_http(installation: Installation, start_vpn_callers: Template[Known]) -> Iterator[Callers]:
+    """The same on a small centre with a VPN gateway."""
+    callers = Callers(installation, start_vpn_callers.made)
     yield callers
     callers.close()

@@ -2,6 +2,7 @@
 
 from flask_babel import gettext as _
 
+from web import vpn_words
 from web.words import action_word
 
 
@@ -36,6 +37,8 @@ def right_word(action: str) -> str:
         "resource.operate": _("Start, stop and reboot machines"),
         "resource.change": _("Resize and rebuild machines"),
         "resource.delete": _("Delete machines"),
+        "vpn.person": _("See whose VPN accounts are"),
+        "vpn.issue": _("Hand out passwords of VPN accounts"),
         "lease.write": _("Set leases and their policy"),
         "lease.keep": _("Answer for what seems unused"),
         "lease.hold": _("Put on legal hold, and lift it"),
@@ -58,7 +61,7 @@ def right_word(action: str) -> str:
 def event_word(action: str) -> str:
     """Return what an event of the trail says was done, with what it was done to."""
     noun, _dot, _verb = action.partition(".")
-    known = _of_accounts() | _of_requests() | _of_the_centre() | _of_what_is_shown()
+    known = _of_accounts() | _of_requests() | _of_the_centre() | _of_what_is_shown() | vpn_words.group_events()
     if action in known:
         return known[action]
     done = action_word(action)
@@ -69,6 +72,8 @@ def kind_word(kind: str) -> str:
     """Return the name of what an act can be done to."""
     words = {
         "vm": _("Virtual machine"),
+        "vpn_account": _("VPN account"),
+        "vpn_group": _("VPN group"),
         "department": _("Department"),
         "system": _("Business system"),
         "user": _("User"),

@@ -12,6 +12,7 @@ from web import context, errors
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _SECRET = frozenset({"tokens.create", "vms.console", "users.create", "users.reset_password"}) | {
+    "console.vpn_passwords_issue",
     "requests_progress.make",
     "vpn_accounts.credentials",
     "webhooks.create",

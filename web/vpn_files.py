@@ -11,8 +11,8 @@ from controlplane.vpn_slips import Form, packed, slip
 def credentials_file(issued: Sequence[Issued], form: Form, passphrase: str) -> bytes:
     """Return the file of what people are handed."""
     words = {
-        "name": _("Name"),
-        "number": _("Number"),
+        "name": _("Person"),
+        "number": _("Staff number"),
         "username": _("User name"),
         "password": _("Password"),
         "secret": _("Secret of the second factor"),

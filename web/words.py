@@ -8,7 +8,7 @@ from flask_babel import format_decimal
 from flask_babel import gettext as _
 
 from controlplane.errors import NoPool, OverQuota, Refusal
-from web import request_words
+from web import request_words, vpn_words
 from web.language import language
 
 GIB = 1024
@@ -26,13 +26,14 @@ def class_word(resource_class: str) -> str:
         "vcpu": _("vCPU"),
         "memory_mib": _("Memory"),
         "disk_gib": _("Disk"),
+        "vpn_account": _("VPN accounts"),
     }
     return str(words.get(resource_class, resource_class))
 
 
 def class_unit(resource_class: str) -> str:
     """Return the unit in which a resource class is counted."""
-    units = {"vm": _("VMs"), "vcpu": _("cores"), "memory_mib": "MiB", "disk_gib": "GiB"}
+    units = {"vm": _("VMs"), "vcpu": _("cores"), "memory_mib": "MiB", "disk_gib": "GiB", "vpn_account": _("accounts")}
     return str(units.get(resource_class, ""))
 
 
@@ -120,6 +121,7 @@ def action_word(action: str) -> str:
     of_tenants = {"create": _("Registered"), "update": _("Changed"), "delete": _("Closed")}
     of_tenants |= {"set_quota": _("Limits set")}
     known = {"vm": words, "department": of_tenants, "system": of_tenants}
+    known |= {"vpn_account": words | vpn_words.done_words()}
     return str(known.get(kind, {}).get(verb, action))
 
 
@@ -247,6 +249,10 @@ def in_words(values: Mapping[str, Any]) -> dict[str, Any]:
         "subnet": _("subnet"),
         "pool": _("pool"),
         "vm": _("virtual machine"),
+        "vpn_account": _("VPN account"),
+        "VPN group": _("VPN group"),
+        "VPN session": _("VPN tunnel"),
+        "user name": _("user name"),
         "flavor": _("size"),
         "request": _("request"),
         "action": _("action"),

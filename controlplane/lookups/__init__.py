@@ -25,7 +25,7 @@ from controlplane.lookups.department import (
 )
 from controlplane.lookups.drift import drift_for, drifts, may_decide_drift, pool_checks
 from controlplane.lookups.lease import Ends, ends_by_day, holds, leases, resource_to_hold, unused
-from controlplane.lookups.pool import pool_for, pools
+from controlplane.lookups.pool import checks_of, pool_for, pools
 from controlplane.lookups.register import Entry, register
 from controlplane.lookups.request import (
     DESK_COUNTED_UP_TO,
@@ -48,6 +48,7 @@ from controlplane.lookups.vpn import (
     vpn_accounts,
     vpn_accounts_of,
     vpn_group_for,
+    vpn_group_of,
     vpn_groups,
     vpn_logins,
     vpn_session_for,
@@ -68,6 +69,7 @@ __all__ = (
     "attachments_of",
     "audit_events",
     "audited_actions",
+    "checks_of",
     "comments_of",
     "deliveries",
     "department_asking",
@@ -115,6 +117,7 @@ __all__ = (
     "vpn_accounts",
     "vpn_accounts_of",
     "vpn_group_for",
+    "vpn_group_of",
     "vpn_groups",
     "vpn_import_for",
     "vpn_imports",

@@ -1,5 +1,6 @@
 """Reads of pools."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -7,7 +8,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from controlplane.actor import Actor
 from controlplane.lookups.reading import Filter, filtered, ids, one, ordered_by
-from controlplane.models import Pool, Site
+from controlplane.models import Pool, PoolCheck, Site
 from controlplane.paging import Listing, Page, paginate
 from controlplane.policy import authorize
 
@@ -28,3 +29,10 @@ def pools(session: Session, actor: Actor, listing: Listing) -> Page[Pool]:
     statement = filtered(session, select(Pool), listing.filters, filters)
     statement = statement.options(joinedload(Pool.site), selectinload(Pool.capacity))
     return paginate(session, statement, ordered_by(Pool, "code", "name"), listing)
+
+
+def checks_of(session: Session, actor: Actor, pools: Sequence[UUID]) -> dict[UUID, PoolCheck]:
+    """Return when pools were last looked at, by their ids; one that never was is not among them. Raises Forbidden."""
+    authorize(actor, "pool.read")
+    found = session.scalars(select(PoolCheck).where(PoolCheck.pool_id.in_(pools)))
+    return {check.pool_id: check for check in found}

@@ -30,6 +30,18 @@ def vpn_group_for(
     return group
 
 
+def vpn_group_of(session: Session, actor: Actor, account: Resource) -> VpnGroup | None:
+    """Return the group that carries an account which the caller has already. Raises Forbidden."""
+    authorize(actor, "resource.read")
+    statement = in_scope(select(VpnGroup), VpnGroup.department_id, actor).where(
+        VpnGroup.pool_id == account.pool_id,
+        VpnGroup.department_id == account.department_id,
+        VpnGroup.system_id.is_not_distinct_from(account.system_id),
+    )
+    found: VpnGroup | None = session.scalar(statement)
+    return found
+
+
 def vpn_groups(session: Session, actor: Actor, listing: Listing) -> Page[VpnGroup]:
     """List groups; filters: department, gateway."""
     authorize(actor, "resource.read")
@@ -67,6 +79,7 @@ def vpn_sessions(session: Session, actor: Actor, listing: Listing) -> Page[VpnSe
     authorize(actor, "resource.read")
     statement = in_scope(select(VpnSession), VpnSession.department_id, actor)
     statement = filtered(session, statement, listing.filters, _SESSION_FILTERS)
+    statement = statement.options(joinedload(VpnSession.department))
     return paginate(session, statement, ordered_by(VpnSession, "started", default="-started"), listing)
 
 
@@ -76,6 +89,7 @@ def vpn_logins(session: Session, actor: Actor, listing: Listing) -> Page[VpnLogi
     authorize(actor, "resource.read")
     statement = in_scope(select(VpnLogin), VpnLogin.department_id, actor)
     statement = filtered(session, statement, listing.filters, _LOGIN_FILTERS)
+    statement = statement.options(joinedload(VpnLogin.department))
     return paginate(session, statement, ordered_by(VpnLogin, "at", default="-at"), listing)
 
 

@@ -122,6 +122,8 @@ class VpnSession(Base):
     bytes_out: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     cause: Mapped[str | None]
 
+    department: Mapped[Department | None] = relationship()
+
 
 class VpnLogin(Base):
     """One try to come in. `reason` is why it failed: a word of migration 0017, never what was typed."""
@@ -142,3 +144,5 @@ class VpnLogin(Base):
     client: Mapped[str | None] = mapped_column(INET)
     accepted: Mapped[bool]
     reason: Mapped[str | None]
+
+    department: Mapped[Department | None] = relationship()

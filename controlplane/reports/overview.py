@@ -44,11 +44,13 @@ def capacity(session: Session, actor: Actor) -> list[Gauge]:
 
 
 def states(
-    session: Session, actor: Actor, department: UUID | None = None, system: UUID | None = None
+    session: Session, actor: Actor, kind: str, department: UUID | None = None, system: UUID | None = None
 ) -> dict[str, int]:
-    """Return how many resources are in each state: of all that the actor sees, of one department or of one system."""
+    """Return how many resources of a kind are in each state: of all that the actor sees, of one department or of one
+    system."""
     authorize(actor, "resource.read")
-    statement = select(Resource.state, func.count()).where(Resource.deleted_at.is_(None)).group_by(Resource.state)
+    statement = select(Resource.state, func.count()).where(Resource.kind == kind, Resource.deleted_at.is_(None))
+    statement = statement.group_by(Resource.state)
     if actor.scope is not None:
         statement = statement.where(Resource.department_id.in_(actor.scope))
     if department is not None:

@@ -14,6 +14,8 @@ from tests.access.routes import OPEN, ROUTES, Route
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _ASSETS = frozenset({"static", "docs.static"})
 SIGN_OUT = "console.sign_out"
+_CHOSEN = {"console.vms_bulk": "vms", "console.vpn_accounts_bulk": "vpn_accounts"}
+"""Forms that say which things were chosen in a list."""
 _NAMES = (HIDDEN_MACHINE, HIDDEN_SYSTEM)
 
 IN, TO_SIGN_IN, TO_ITS_PAGE, FORGED = "let in", "to sign-in", "to its own page", "refused as forged"
@@ -92,7 +94,8 @@ def send(place: Place, caller: Caller, ask: Ask) -> TestResponse:
     if path.startswith("/api/"):
         sent = {"ids": [place.refs["vms"]]} if route.endpoint == "vms.act_many" else route.sent
         return caller.client.open(f"{path}?dry_run=true", method=ask.method, headers=headers, json=dict(sent))
-    form = {"id": place.refs["vms"], **route.sent} if route.endpoint == "console.vms_bulk" else dict(route.sent)
+    chosen = _CHOSEN.get(route.endpoint)
+    form = {"id": place.refs[chosen], **route.sent} if chosen else dict(route.sent)
     return caller.client.open(path, method=ask.method, headers=headers, data=form)
 
 

@@ -54,7 +54,8 @@ class Place:
 def _noun(rule: Rule) -> str:
     blueprint, _, page = rule.endpoint.partition(".")
     if blueprint == "console":
-        return f"{page.partition('_')[0]}s"
+        parts = page.split("_")
+        return f"{'_'.join(parts[:2]) if parts[0] == 'vpn' else parts[0]}s"
     return "requests" if blueprint.startswith("requests_") else blueprint
 
 
@@ -110,6 +111,7 @@ def furnish(made: Installation) -> Place:
             "pools": "hv-01",
             "webhooks": http.ours.post("/webhooks", {"name": "x", "url": "https://hook.example/"}).json["id"],
             "accounts": str(uuid4()),
+            "vpn_gateways": "vpn-1",
             **tunnelled,
         },
         asked["addresses"][0]["address"],

@@ -207,6 +207,36 @@ _IMPORTS = (
     *_all("console.import_start", "console.import_discard", needs="resource.create", owned=True, says=frozenset({409})),
 )
 
+_GROUP = {"gateway": "vpn-2", "networks": "10.1.0.0/24"}
+_TUNNELS = {"max_sessions": "2"}
+_VPN_PAGES = (
+    *_all("console.vpn_accounts", "console.vpn_accounts_csv", needs="resource.read"),
+    *_all("console.vpn_account", needs=("resource.read", "resource.history"), owned=True),
+    *_all(
+        "console.vpn_account_new", "console.vpn_account_new_impact", "console.vpn_account_ask", needs="resource.create"
+    ),
+    *_all("console.vpn_account_act", needs="resource.operate", owned=True, verb="suspend"),
+    *_all("console.vpn_account_tunnels", needs="resource.change", owned=True, sent=_TUNNELS),
+    *_all("console.vpn_account_revoke", needs=("resource.delete", "resource.read"), owned=True),
+    *_all("console.vpn_accounts_bulk", needs=("resource.operate", "resource.read"), sent={"verb": "suspend"}),
+    *_all("console.vpn_accounts_bulk", needs=("resource.delete", "resource.read"), sent={"verb": "revoke"}),
+    *_all("console.vpn_account_lease", needs="lease.write", owned=True),
+    *_all("console.vpn_account_extension", needs=("resource.read", "request.ask"), owned=True, sent=_LAST_DAY),
+    *_all("console.vpn_account_keep", needs="lease.keep", owned=True),
+    Route("console.vpn_account_hold", ("lease.hold",), owned=True, sent={"reason": "x"}),
+    *_all("console.vpn_account_lift", needs="lease.hold", owned=True),
+    *_all("console.vpn_passwords", "console.vpn_passwords_issue", "console.vpn_passwords_chosen", needs="vpn.issue"),
+    *_all("console.vpn_sessions", "console.vpn_sessions_csv", needs="resource.read"),
+    *_all("console.vpn_logins", "console.vpn_logins_csv", needs="resource.read"),
+    *_all("console.vpn_session_disconnect", needs="resource.operate", owned=True),
+    *_all("console.vpn_gateways", "console.vpn_gateways_csv", needs="pool.read"),
+    *_all("console.vpn_gateway", "console.vpn_gateway_csv", needs=("pool.read", "resource.read")),
+    Route("console.vpn_group_new", ("pool.write",)),
+    Route("console.vpn_group_create", ("pool.write",), sent=_GROUP),
+    *_all("console.vpn_group", "console.vpn_group_change", needs="pool.write", owned=True),
+    *_all("console.vpn_group_delete", needs="pool.write", owned=True),
+)
+
 _POOLS = (
     *_all("pools.index", "pools.show", needs="pool.read"),
     Route(
@@ -360,6 +390,7 @@ ROUTES: tuple[Route, ...] = (
     *_LEASES,
     *_VPN,
     *_IMPORTS,
+    *_VPN_PAGES,
     *_POOLS,
     *_ACCOUNTS,
     *_TOLD,

@@ -2,38 +2,21 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import pyzipper
 from sqlalchemy import text
 
-from tests.callers import Callers, Known, known
-from tests.templates import Template
-from tests.vpn_accounts.scene import furnish, look
+from tests.callers import Callers
+from tests.vpn_accounts.scene import look
 
 PASSPHRASE = "correct horse battery"
 
 
-@pytest.fixture(scope="session")
-def start_vpn_callers(template: Template[None]) -> Iterator[Template[Known]]:
-    """The small centre with a gateway, and the tokens of the callers."""
-
-    def furnished(session: Any) -> Known:
-        made = known(session)
-        furnish(session)
-        return made
-
-    with template.furnished(furnished) as made:
-        yield made
-
-
 @pytest.fixture
-def http(installation: Any, start_vpn_callers: Template[Known]) -> Iterator[Callers]:
-    made = Callers(installation, start_vpn_callers.made)
-    yield made
-    made.close()
+def http(vpn_http: Callers) -> Callers:
+    return vpn_http
 
 
 def person(number: int = 1) -> dict[str, str]:

@@ -11,6 +11,7 @@ from controlplane.actor import Actor
 from controlplane.errors import Forbidden, NotFound
 from controlplane.policy import allows
 from controlplane.services import notifications as inbox
+from web import vpn_words
 from web.console import (
     attachments,
     audit,
@@ -43,9 +44,17 @@ from web.console import (
     vm,
     vm_new,
     vms,
+    vpn_account,
+    vpn_account_new,
+    vpn_accounts,
+    vpn_gateways,
+    vpn_groups,
     vpn_import,
+    vpn_passwords,
+    vpn_tunnels,
     webhooks,
 )
+from web.console.things import page_of
 from web.language import language
 from web.words import called, role_word, scale
 
@@ -64,6 +73,13 @@ for module in (
     lease_policy,
     lease_orders,
     vm,
+    vpn_accounts,
+    vpn_account_new,
+    vpn_account,
+    vpn_passwords,
+    vpn_tunnels,
+    vpn_gateways,
+    vpn_groups,
     request_list,
     request_form,
     request_page,
@@ -93,6 +109,9 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(pages)
     app.add_template_filter(called)
     app.add_template_global(scale, "amount_scale")
+    app.add_template_global(page_of)
+    app.jinja_env.globals["vpn"] = vpn_words
+    app.add_template_global(lambda: allows(g.actor, "pool.read"), "may_pool")
 
     @app.context_processor
     def frame() -> dict[str, Any]:
@@ -153,6 +172,7 @@ def _of_centre() -> tuple[_Entry, ...]:
         ("console.inbox", {}, "request.decide", _("Waiting for me"), "clipboard-check"),
         ("console.requests", {}, "request.read", _("Requests"), "clipboard-list"),
         ("console.vms", {}, "resource.read", _("Virtual machines"), "server"),
+        ("console.vpn_accounts", {}, "resource.read", _("VPN"), "plug"),
         ("console.departments", {}, "department.read", _("Departments"), "building-bank"),
         ("console.systems", {}, "system.read", _("Business systems"), "stack-2"),
         ("console.leases", {}, "resource.read", _("Leases"), "calendar"),
@@ -176,6 +196,7 @@ def _of_department(department: UUID) -> tuple[_Entry, ...]:
         ("console.home", {}, "resource.read", _("Overview"), "layout-dashboard"),
         ("console.vms", {}, "resource.read", _("Our machines"), "server"),
         ("console.vm_new", {}, "resource.create", _("Ask for machines"), "file-plus"),
+        ("console.vpn_accounts", {}, "resource.read", _("VPN"), "plug"),
         ("console.leases", {}, "resource.read", _("Leases"), "calendar"),
         ("console.requests", {}, "request.read", _("Our requests"), "clipboard-list"),
         ("console.inbox", {}, "request.decide", _("Waiting for me"), "clipboard-check"),
@@ -196,6 +217,22 @@ _PAGES_OF = {
     "console.vms": {"console.vms", "console.vm", "console.vms_bulk", "console.vm_delete"}
     | {"console.vm_resize", "console.vm_rebuild"},
     "console.vm_new": _ASKING,
+    "console.vpn_accounts": {
+        f"console.vpn_{page}"
+        for page in (
+            *(
+                "accounts",
+                "account",
+                "accounts_bulk",
+                "account_revoke",
+                "account_tunnels",
+                "account_new",
+                "account_ask",
+            ),
+            *("passwords", "passwords_issue", "passwords_chosen", "sessions", "logins", "gateways", "gateway"),
+            *("group", "group_new", "group_create", "group_change", "group_delete"),
+        )
+    },
     "console.leases": {f"console.{page}" for page in ("leases", "leases_calendar", "unused", "leases_policy")}
     | {"console.leases_policy_set"},
     "console.departments": {"console.departments", "console.department", "console.department_quota"},

@@ -52,6 +52,18 @@ def department(typed: str) -> Any:
         raise
 
 
+def read(typed: str, problems: dict[str, str], missing: list[str]) -> Any:
+    """Return the department that a form names; None where it names none, which is said in `problems` or `missing`."""
+    if not typed.strip():
+        missing.append(_("Department"))
+        return None
+    try:
+        return department(typed)
+    except NotFound:
+        problems["department"] = _("No department, or more than one, is called this; choose one of the list.")
+        return None
+
+
 def canonical(endpoint: str) -> str | None:
     """Return the address of this list with the department that was typed replaced by its code; None where it is one."""
     typed = request.args.get("department", "")

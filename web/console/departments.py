@@ -66,7 +66,7 @@ def show(ref: UUID) -> str:
         systems=lookups.systems(session(), actor(), few),
         below=lookups.departments(session(), actor(), below),
         machines=lookups.resources(session(), actor(), "vm", machines),
-        states=overview.states(session(), actor(), ref),
+        states=overview.states(session(), actor(), "vm", ref),
         open_requests=desk.open_requests(ref) if allows(actor(), "request.read") else None,
         history=lookups.history(session(), actor(), ref, 100),
         may_set=allows(actor(), "quota.write"),

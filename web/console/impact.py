@@ -66,8 +66,8 @@ class Impact:
     missing: Sequence[str] = field(default=())
 
 
-def of_asking(department: UUID, submit: Callable[[Any], Submitted]) -> Impact:
-    """Return what `submit`, given the session, would do."""
+def of_asking(department: UUID, submit: Callable[[Any], Submitted], classes: Sequence[str] = ORDER) -> Impact:
+    """Return what `submit`, given the session, would do; of the quota what it takes of `classes`."""
     before = _balances(department)
     try:
         with trial() as tried:
@@ -77,9 +77,9 @@ def of_asking(department: UUID, submit: Callable[[Any], Submitted]) -> Impact:
                 Place(vm.prepared.name, sorted(vm.addresses.values()), vm.pool.code if with_pool else "")
                 for vm in made[:SHOWN_PLACES]
             ]
-            return Impact(_lines(before, _balances(department), {}), places, len(made))
+            return Impact(_lines(before, _balances(department), {}, classes), places, len(made))
     except Refusal as refusal:
-        return Impact(_lines(before, before, {}), refused=refused(refusal))
+        return Impact(_lines(before, before, {}, classes), refused=refused(refusal))
 
 
 def of_changing(vm: Any, change: Callable[[Any], Any]) -> Impact:
@@ -109,9 +109,11 @@ def _balances(department: UUID) -> dict[str, Any]:
     return {b.resource_class: b for b in found}
 
 
-def _lines(before: Mapping[str, Any], after: Mapping[str, Any], less: Mapping[str, int]) -> list[QuotaLine]:
+def _lines(
+    before: Mapping[str, Any], after: Mapping[str, Any], less: Mapping[str, int], classes: Sequence[str] = ORDER
+) -> list[QuotaLine]:
     lines = []
-    for name in (c for c in ORDER if c in before):
+    for name in (c for c in classes if c in before):
         then, now = before[name], after[name]
         used = now.used + less.get(name, 0)
         divisor, unit = exact_scale(name, then.limit, then.used, used, then.held)

@@ -1,4 +1,4 @@
-"""What can be done about the lease of one machine: setting it, asking for more time, keeping it, a legal hold."""
+"""What can be done about the lease of one resource: setting it, asking for more time, keeping it, a legal hold."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from controlplane.services.leases import Which
 from web.console import dates
 from web.console.lists import Column, Table, file, shown
 from web.console.returning import local
-from web.console.vms import KIND
+from web.console.things import PAGES, page_of
 from web.context import actor, session
 from web.lease_words import stage_look, stage_word, step_word
 from web.words import called
@@ -30,22 +30,24 @@ from web.words import called
 def register(pages: Blueprint) -> None:
     """Add the pages of this file."""
     orders: dict[str, Callable[..., Redirect]] = {"lease": set_lease, "extension": ask, "keep": keep, "hold": hold}
-    for name, view in {**orders, "lift": lift}.items():
-        pages.add_url_rule(f"/vms/<uuid:ref>/{name}", f"vm_{name}", view, methods=["POST"])
+    for kind, path in (("vm", "/vms"), ("vpn_account", "/vpn-accounts")):
+        for name, view in {**orders, "lift": lift}.items():
+            place = f"{path}/<uuid:ref>/{name}"
+            pages.add_url_rule(place, f"{PAGES[kind]}_{name}", view, methods=["POST"], defaults={"kind": kind})
     pages.add_url_rule("/holds", "holds", holds)
     pages.add_url_rule("/holds.csv", "holds_csv", holds_export)
     pages.add_url_rule("/holds", "holds_add", add, methods=["POST"])
 
 
-def lease_of(vm: Any) -> dict[str, Any]:
-    """Return what the page of a machine says of its lease, and what its reader may do about it."""
-    step = coming(service.policy(session(), actor()), vm.lease_stage, vm.lease_stage_at, vm.lease_until)
+def lease_of(thing: Any) -> dict[str, Any]:
+    """Return what the page of a resource says of its lease, and what its reader may do about it."""
+    step = coming(service.policy(session(), actor()), thing.lease_stage, thing.lease_stage_at, thing.lease_until)
     return {
-        "word": stage_word(vm.lease_stage),
-        "look": stage_look(vm.lease_stage),
-        "next": (step_word(step[0]), step[1]) if step and vm.hold_at is None else None,
-        "until": dates.day_of(vm.lease_until),
-        "contract": dates.day_of(vm.contract_end),
+        "word": stage_word(thing.lease_stage),
+        "look": stage_look(thing.lease_stage),
+        "next": (step_word(step[0]), step[1]) if step and thing.hold_at is None else None,
+        "until": dates.day_of(thing.lease_until),
+        "contract": dates.day_of(thing.contract_end),
         "today": dates.day_of(datetime.now(UTC)),
         "may_set": allows(actor(), "lease.write"),
         "may_ask": allows(actor(), "request.ask") and not allows(actor(), "lease.write"),
@@ -53,51 +55,51 @@ def lease_of(vm: Any) -> dict[str, Any]:
     }
 
 
-def set_lease(ref: UUID) -> Redirect:
-    """Set when a machine is to be given back, and when what it is for ends"""
-    vm = lookups.resource_for(session(), actor(), KIND, ref, "lease.write")
+def set_lease(ref: UUID, kind: str) -> Redirect:
+    """Set when something is to be given back, and when what it is for ends"""
+    thing = lookups.resource_for(session(), actor(), kind, ref, "lease.write")
     ends = {}
-    for field, before in (("lease_until", vm.lease_until), ("contract_end", vm.contract_end)):
+    for field, before in (("lease_until", thing.lease_until), ("contract_end", thing.contract_end)):
         text = request.form.get(field, "")
         if text != dates.day_of(before):
             ends[field] = dates.end_of(field, text)
     if ends:
-        service.set_lease(session(), actor(), Which(KIND, ref), ends, datetime.now(UTC))
-        flash(_("The lease of %(name)s was set.", name=vm.name), "good")
+        service.set_lease(session(), actor(), Which(kind, ref), ends, datetime.now(UTC))
+        flash(_("The lease of %(name)s was set.", name=thing.name), "good")
     else:
         flash(_("Nothing was changed."), "wait")
-    return _back(ref)
+    return _back(kind, ref)
 
 
-def ask(ref: UUID) -> Redirect:
-    """Ask for more time for a machine"""
-    vm = lookups.resource_for(session(), actor(), KIND, ref)
+def ask(ref: UUID, kind: str) -> Redirect:
+    """Ask for more time for something"""
+    thing = lookups.resource_for(session(), actor(), kind, ref)
     until = dates.end_of("lease_until", request.form.get("lease_until", ""))
     if until is None:
         raise Invalid(field="lease_until", reason=_("A date, as in 2027-12-31."))
-    title = _("Extend the lease of %(name)s until %(day)s", name=vm.name, day=format_date(until))
-    item = {"do": "extend", "resource": str(vm.id), "until": until.isoformat()}
+    title = _("Extend the lease of %(name)s until %(day)s", name=thing.name, day=format_date(until))
+    item = {"do": "extend", "resource": str(thing.id), "until": until.isoformat()}
     drafted = Drafted(title, request.form.get("reason", ""), [item])
     now = datetime.now(UTC)
-    made = asking.draft(session(), actor(), vm.department_id, drafted)
+    made = asking.draft(session(), actor(), thing.department_id, drafted)
     asked = asking.submit(session(), actor(), made.id, now)
     if asked.decided_at is None:
         flash(_("Request %(number)s was handed in: it waits for a decision.", number=asked.number), "good")
     else:
         flash(_("Nobody had to approve it: the lease was extended."), "good")
-    return _back(ref)
+    return _back(kind, ref)
 
 
-def keep(ref: UUID) -> Redirect:
-    """Answer that a machine is still needed"""
-    vm = service.keep(session(), actor(), Which(KIND, ref), datetime.now(UTC))
-    flash(_("%(name)s is kept until %(day)s.", name=vm.name, day=format_date(vm.kept_until)), "good")
-    return redirect(local(request.form.get("next"), url_for("console.vm", ref=ref)))
+def keep(ref: UUID, kind: str) -> Redirect:
+    """Answer that something is still needed"""
+    thing = service.keep(session(), actor(), Which(kind, ref), datetime.now(UTC))
+    flash(_("%(name)s is kept until %(day)s.", name=thing.name, day=format_date(thing.kept_until)), "good")
+    return redirect(local(request.form.get("next"), page_of(kind, ref)))
 
 
-def hold(ref: UUID) -> Redirect:
-    """Put a machine on legal hold"""
-    return _hold(Which(KIND, ref))
+def hold(ref: UUID, kind: str) -> Redirect:
+    """Put something on legal hold"""
+    return _hold(Which(kind, ref))
 
 
 def add() -> Redirect:
@@ -106,10 +108,10 @@ def add() -> Redirect:
     return _hold(Which(named.kind, named.id))
 
 
-def lift(ref: UUID) -> Redirect:
+def lift(ref: UUID, kind: str) -> Redirect:
     """Lift a legal hold"""
-    vm = service.lift(session(), actor(), Which(KIND, ref), datetime.now(UTC))
-    flash(_("The legal hold of %(name)s was lifted.", name=vm.name), "good")
+    thing = service.lift(session(), actor(), Which(kind, ref), datetime.now(UTC))
+    flash(_("The legal hold of %(name)s was lifted.", name=thing.name), "good")
     return redirect(url_for("console.holds"))
 
 
@@ -129,8 +131,8 @@ def _hold(which: Which) -> Redirect:
     return redirect(url_for("console.holds"))
 
 
-def _back(ref: UUID) -> Redirect:
-    return redirect(url_for("console.vm", ref=ref))
+def _back(kind: str, ref: UUID) -> Redirect:
+    return redirect(page_of(kind, ref))
 
 
 def _holds() -> Table:

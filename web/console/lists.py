@@ -53,7 +53,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One list. `endpoint` shows it, the same name with `_csv` gives the file; `nothing` is what an empty one says."""
+    """One list. `endpoint` shows it, the same name with `_csv` gives the file; `nothing` is what an empty one says.
+
+    `place`: what else stands in their addresses, where the list is of one thing.
+    """
 
     id: str
     label: str
@@ -66,6 +69,7 @@ class Table:
     more_filters: Sequence[str] = field(default=("q",))
     every: int | None = None
     bulk: Sequence[Mapping[str, str]] = ()
+    place: Mapping[str, str] = field(default_factory=dict)
 
 
 def shown(table: Table) -> dict[str, Any]:
@@ -82,7 +86,7 @@ def shown(table: Table) -> dict[str, Any]:
         "search": "q" if "q" in table.more_filters else None,
         "page": found,
         "total": _total(found.total),
-        "csv": url_for(f"{table.endpoint}_csv", **kept),
+        "csv": url_for(f"{table.endpoint}_csv", **{**kept, **table.place}),
         "most": format_decimal(MOST_IN_A_FILE),
         "every": table.every,
         "bulk": table.bulk,

@@ -36,7 +36,7 @@ def home() -> str | Redirect:
         gauges=_gauges(),
         pools=report.pools(session(), actor(), "vm") if allows(actor(), "pool.read") else [],
         ranking=_ranking() if of_centre else [],
-        states=report.states(session(), actor()),
+        states=report.states(session(), actor(), "vm"),
         attention=report.attention(session(), actor()),
         own=url_for("console.department", ref=own) if own else None,
         may_ask=allows(actor(), "resource.create"),

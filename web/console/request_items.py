@@ -13,6 +13,7 @@ from controlplane import lookups
 from controlplane.paging import MAX_LIMIT, Listing
 from controlplane.policy import allows
 from web.console import catalogue, sizes
+from web.console.things import page_of
 from web.context import actor, session
 from web.request_words import do_word, several
 from web.words import amount_words, called, class_word
@@ -20,7 +21,7 @@ from web.words import amount_words, called, class_word
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line: `first` to `last` are the places of the items that it tells. `machine`: it is about this one."""
+    """One line: `first` to `last` are the places of the items that it tells. `page`: of the one thing it is about."""
 
     first: int
     last: int
@@ -28,7 +29,7 @@ class Entry:
     what: str
     name: str
     details: Sequence[str] = ()
-    machine: UUID | None = None
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,10 @@ def entries(asked: Any) -> list[Entry]:
     found: list[Entry] = []
     for first, last in _runs(asked.items):
         item = asked.items[first]
-        icon, say = _SAID[item["do"]]
-        name, details, machine = say(asked.items[first : last + 1], names)
-        found.append(Entry(first, last, icon, do_word(item["do"]), name, details, machine))
+        icon, say = _SAID_OF_ACCOUNTS if _is_account(item) else _SAID[item["do"]]
+        name, details, page = say(asked.items[first : last + 1], names)
+        what = str(_("New VPN accounts")) if _is_account(item) else do_word(item["do"])
+        found.append(Entry(first, last, icon, what, name, details, page))
     return found
 
 
@@ -96,7 +98,7 @@ def _with_level(system: Any) -> str:
     return str(_("%(name)s · MLPS %(level)s", name=called(system), level=system.mlps_level))
 
 
-_Said = tuple[str, list[str], UUID | None]
+_Said = tuple[str, list[str], str]
 _Items = Sequence[Mapping[str, Any]]
 
 
@@ -114,31 +116,44 @@ def _create(items: _Items, names: _Names) -> _Said:
         details.append(_("until %(day)s", day=_day(spec["lease_until"])))
     if spec.get("anti_affinity"):
         details.append(_("never in one pool with others of %(group)s", group=spec["anti_affinity"]))
-    return name, [detail for detail in details if detail], None
+    return name, [detail for detail in details if detail], ""
+
+
+def _is_account(item: Mapping[str, Any]) -> bool:
+    return bool(item["do"] == "create" and item["kind"] == "vpn_account")
+
+
+def _create_accounts(items: _Items, names: _Names) -> _Said:
+    """Say which accounts are asked for; whose they are is sealed, and nobody's to read here."""
+    spec = items[0]["spec"]
+    details = [names.systems.get(str(spec.get("system", "")), ""), str(spec.get("gateway") or "")]
+    if spec.get("lease_until"):
+        details.append(_("until %(day)s", day=_day(spec["lease_until"])))
+    return several([str(item["spec"]["username"]) for item in items]), [detail for detail in details if detail], ""
 
 
 def _resize(items: _Items, names: _Names) -> _Said:
-    return *_about(items[0], names, [_size(items[0]["size"], names)]), _machine(items[0], names)
+    return *_about(items[0], names, [_size(items[0]["size"], names)]), _page(items[0], names)
 
 
 def _extend(items: _Items, names: _Names) -> _Said:
     until = _("until %(day)s", day=_day(items[0]["until"]))
-    return *_about(items[0], names, [until]), _machine(items[0], names)
+    return *_about(items[0], names, [until]), _page(items[0], names)
 
 
 def _transfer(items: _Items, names: _Names) -> _Said:
     to = _("to department %(department)s, system %(system)s", **_target(items[0]))
-    return *_about(items[0], names, [to]), _machine(items[0], names)
+    return *_about(items[0], names, [to]), _page(items[0], names)
 
 
 def _release(items: _Items, names: _Names) -> _Said:
     gone = _("deleted with all its data; its quota becomes free")
-    return *_about(items[0], names, [gone]), _machine(items[0], names)
+    return *_about(items[0], names, [gone]), _page(items[0], names)
 
 
 def _quota(items: _Items, _: _Names) -> _Said:
     name = str(items[0]["class"])
-    return class_word(name), [f"+ {amount_words(name, items[0]['by'])}"], None
+    return class_word(name), [f"+ {amount_words(name, items[0]['by'])}"], ""
 
 
 def _target(item: Mapping[str, Any]) -> dict[str, str]:
@@ -150,10 +165,10 @@ def _about(item: Mapping[str, Any], names: _Names, details: list[str]) -> tuple[
     return (thing.name if thing else f"…{item['resource'][-8:]}"), [detail for detail in details if detail]
 
 
-def _machine(item: Mapping[str, Any], names: _Names) -> UUID | None:
+def _page(item: Mapping[str, Any], names: _Names) -> str:
     thing = names.things.get(UUID(item["resource"]))
     linked = thing is not None and not thing.gone and allows(actor(), "resource.read")
-    return thing.id if thing is not None and linked else None
+    return page_of(thing.kind, thing.id) if thing is not None and linked else ""
 
 
 def _size(size: Mapping[str, Any], names: _Names) -> str:
@@ -185,3 +200,4 @@ _SAID: Mapping[str, tuple[str, Callable[[_Items, _Names], _Said]]] = {
     "release": ("trash", _release),
     "quota": ("gauge", _quota),
 }
+_SAID_OF_ACCOUNTS: tuple[str, Callable[[_Items, _Names], _Said]] = ("users", _create_accounts)

@@ -20,6 +20,7 @@ from web import errors
 from web.act_words import event_word
 from web.console import attachments, impact, progress, request_impact, request_items
 from web.console.request_course import course
+from web.console.things import PAGES
 from web.console.vms import KIND
 from web.context import actor, arrival, session
 from web.register_words import request_kind
@@ -175,9 +176,11 @@ def _deciders(asked: Any) -> list[tuple[str, str]]:
 
 
 def _made(asked: Any) -> dict[str, Any]:
-    """Return the machines that came of a request, for those who see machines, and how many are in which state."""
+    """Return what came of a request, for those who see resources, and how many are in which state."""
     states = lookups.progress(session(), [asked.id])[asked.id]
     few = Listing(_MADE_SHOWN, None, "name", {"request": str(asked.id)})
     seen = states and allows(actor(), "resource.read")
-    machines = lookups.resources(session(), actor(), KIND, few).items if seen else []
-    return {"states": states, "machines": machines, "count": sum(states.values())}
+    kinds = sorted({item.get("kind", KIND) for item in asked.items} & PAGES.keys()) if seen else []
+    things = [thing for kind in kinds for thing in lookups.resources(session(), actor(), kind, few).items]
+    whole = url_for(f"console.{PAGES[kinds[0]]}s", request=asked.id) if kinds else ""
+    return {"states": states, "things": things, "whole": whole, "count": sum(states.values())}

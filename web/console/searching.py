@@ -1,6 +1,7 @@
-"""The search box of every page: machines, departments and systems by any part of what names them."""
+"""The search box of every page: machines, VPN accounts, departments and systems by any part of what names them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +10,10 @@ from werkzeug.wrappers import Response as Redirect
 
 from controlplane import lookups
 from controlplane.errors import NotFound
-from controlplane.paging import Listing
-from controlplane.policy import authorize
-from web.context import actor, session
+from controlplane.paging import Listing, Page
+from controlplane.policy import allows, authorize
+from web import vpn_people
+from web.context import actor, entrance, session
 
 _FOUND = 10
 
@@ -22,7 +24,7 @@ def register(pages: Blueprint) -> None:
 
 
 def search() -> str | Redirect:
-    """Find machines, departments and systems"""
+    """Find machines, VPN accounts, departments and systems"""
     authorize(actor(), "resource.read")
     sought = request.args.get("q", "").strip()
     if not sought:
@@ -33,10 +35,22 @@ def search() -> str | Redirect:
     listing = Listing(_FOUND, None, "name", {"q": sought}, counted=True)
     found = {
         "vms": lookups.resources(session(), actor(), "vm", listing),
+        "vpn_accounts": _accounts(listing, sought),
         "departments": lookups.departments(session(), actor(), listing),
         "systems": lookups.systems(session(), actor(), listing),
     }
     return render_template("search.html", sought=sought, found=found)
+
+
+def _accounts(listing: Listing, sought: str) -> Page[Any]:
+    """Return the VPN accounts whose user name has the part; where none has, those of the person of this whole name or
+    number."""
+    found = lookups.vpn_accounts(session(), actor(), listing)
+    for person in ("person", "number") if allows(actor(), "vpn.person") else ():
+        if not found.items:
+            whole = vpn_people.hidden(replace(listing, filters={person: sought}), entrance().keys)
+            found = lookups.vpn_accounts(session(), actor(), whole)
+    return found
 
 
 def _by_id(sought: str) -> str | None:
@@ -47,6 +61,7 @@ def _by_id(sought: str) -> str | None:
         return None
     reads: dict[str, Callable[[], Any]] = {
         "console.vm": lambda: lookups.resource_for(session(), actor(), "vm", ref),
+        "console.vpn_account": lambda: lookups.resource_for(session(), actor(), "vpn_account", ref),
         "console.department": lambda: lookups.department_for(session(), actor(), ref, "department.read"),
         "console.system": lambda: lookups.system_for(session(), actor(), ref, "system.read"),
     }

@@ -45,7 +45,7 @@ def show(ref: UUID) -> str:
         system=system,
         tab=request.args.get("tab", "summary"),
         machines=lookups.resources(session(), actor(), "vm", machines),
-        states=overview.states(session(), actor(), system=ref),
+        states=overview.states(session(), actor(), "vm", system=ref),
         history=lookups.history(session(), actor(), ref, 100),
         may_ask=allows(actor(), "resource.create"),
         action_word=action_word,

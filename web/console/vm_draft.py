@@ -9,7 +9,6 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import to_utc
 
-from controlplane.errors import NotFound
 from web.console import catalogue, choosing, sizes
 
 MOST_AT_ONCE = 100
@@ -33,7 +32,7 @@ class Draft:
 def read(form: Mapping[str, str]) -> Draft:
     """Return what a form asks for, as far as it does."""
     draft = Draft()
-    draft.department = _department(form, draft)
+    draft.department = choosing.read(form.get("department", ""), draft.problems, draft.missing)
     spec: dict[str, Any] = {}
     for name, label in (("system", _("System")), ("name", _("Name")), ("image", _("Image"))):
         spec[name] = form.get(name, "").strip()
@@ -54,18 +53,6 @@ def read(form: Mapping[str, str]) -> Draft:
     if not draft.problems and not draft.missing:
         draft.items = [{**spec, "name": name} for name in _names(spec["name"], count)]
     return draft
-
-
-def _department(form: Mapping[str, str], draft: Draft) -> Any:
-    typed = form.get("department", "").strip()
-    if not typed:
-        draft.missing.append(_("Department"))
-        return None
-    try:
-        return choosing.department(typed)
-    except NotFound:
-        draft.problems["department"] = _("No department, or more than one, is called this; choose one of the list.")
-        return None
 
 
 def _check_disk(size: sizes.Size, image: str, draft: Draft) -> None:

@@ -56,9 +56,14 @@ def department(typed: str) -> Any:
         return None
 
 
+def systems(department: Any) -> list[tuple[str, str]]:
+    """Return the systems of a department to choose from, each with its MLPS level."""
+    found = lookups.systems(session(), actor(), Listing(MAX_LIMIT, None, "name", {"department": str(department.id)}))
+    return [(s.code, _("%(name)s · MLPS %(level)s", name=called(s), level=s.mlps_level)) for s in found.items]
+
+
 def _systems(department: Any) -> list[tuple[str, str]]:
     if department is None:
         return [("", _("Choose the department first"))]
-    found = lookups.systems(session(), actor(), Listing(MAX_LIMIT, None, "name", {"department": str(department.id)}))
-    named = [(s.code, _("%(name)s · MLPS %(level)s", name=called(s), level=s.mlps_level)) for s in found.items]
+    named = systems(department)
     return [("", _("Choose a system")), *named] if named else [("", _("This department has no system yet"))]

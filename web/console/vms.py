@@ -1,6 +1,6 @@
 """Virtual machines: the list of them, and what is done to many at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
@@ -11,11 +11,11 @@ from werkzeug.wrappers import Response as Redirect
 from controlplane import lookups
 from controlplane.errors import NotFound, RowsRefused
 from controlplane.lifecycle import STATES
-from controlplane.paging import Listing
 from controlplane.policy import allows, authorize
 from controlplane.services import resources
 from web import errors
-from web.console import choosing
+from web.console import choosing, places
+from web.console.confirming import typed_right
 from web.console.lists import Column, Filter, Table, file, shown
 from web.console.returning import local
 from web.context import actor, session
@@ -52,7 +52,7 @@ def export() -> Response:
 def bulk() -> Redirect | Response | str:
     """Do one thing to many VMs, or say first what that would be"""
     verb = request.form.get("verb", "")
-    refs = _refs(request.form.getlist("id"))
+    refs = places.chosen(KIND, request.form.getlist("id"))
     back = local(request.form.get("next"), url_for("console.vms"))
     authorize(actor(), resources.action_for(verb))
     if verb not in BULK_VERBS and verb != "delete":
@@ -62,7 +62,7 @@ def bulk() -> Redirect | Response | str:
         return redirect(back)
     if verb in CONFIRMED_VERBS and not request.form.get("confirmed"):
         return _confirm(verb, refs, back)
-    if verb == "delete" and len(refs) > 1 and not _typed_right(request.form.get("word", "")):
+    if verb == "delete" and len(refs) > 1 and not typed_right(request.form.get("word", ""), *_words()):
         return make_response(_confirm(verb, refs, back, wrong_word=True), 422)
     return _do(verb, refs, back)
 
@@ -108,26 +108,15 @@ def _confirm(
         asked=[str(ref) for ref in refs],
         sizes=sizes,
         back=back,
-        word=_word() if verb == "delete" and len(refs) > 1 else None,
+        word=_words()[0] if verb == "delete" and len(refs) > 1 else None,
         wrong_word=wrong_word,
         reasons=reasons or {},
         missing=[str(ref) for ref in reasons or {} if ref not in {vm.id for vm in vms}],
     )
 
 
-def _word() -> str:
-    return str(_("delete"))
-
-
-def _typed_right(typed: str) -> bool:
-    return typed.strip().casefold() in {_word().casefold(), "delete", "删除"}
-
-
-def _refs(given: Sequence[str]) -> list[UUID]:
-    try:
-        return list(dict.fromkeys(UUID(ref) for ref in given))
-    except ValueError:
-        raise NotFound(noun="vm", name="?") from None
+def _words() -> tuple[str, ...]:
+    return str(_("delete")), "delete", "删除"
 
 
 def _table() -> Table:
@@ -184,12 +173,7 @@ def _columns() -> list[Column]:
 def _filters() -> list[Filter]:
     states = [(state, state_word(state)) for state in STATES if state != "deleted"]
     filters = [Filter("state", _("State"), states, said=_states_said())]
-    several = actor().scope is None or len(actor().scope or ()) > 1
-    if several:
-        filters.append(choosing.filter_of_departments())
-    filters.append(Filter("system", _("System"), _systems(), said=_said("system", _system_name)))
-    if allows(actor(), "pool.read"):
-        filters.append(Filter("pool", _("Pool"), _pools()))
+    filters += [*places.departments(), *places.systems(), *places.pools(KIND, _("Pool"))]
     if request.args.get("request"):
         filters.append(Filter("request", _("Request"), said=request.args["request"][-8:]))
     return filters
@@ -197,32 +181,3 @@ def _filters() -> list[Filter]:
 
 def _states_said() -> str:
     return str(_(" or ")).join(state_word(state) for state in request.args.get("state", "").split(",") if state)
-
-
-def _said(name: str, read: Callable[[str], str]) -> str:
-    value = request.args.get(name, "")
-    if not value:
-        return ""
-    try:
-        return read(value)
-    except NotFound:
-        return value
-
-
-def _system_name(value: str) -> str:
-    return called(lookups.system_for(session(), actor(), value, "system.read"))
-
-
-def _systems() -> list[tuple[str, str]]:
-    """Return the systems to choose from once the department is chosen: of all there are too many to look through."""
-    own = actor().department
-    department = request.args.get("department") or (str(own) if own else "")
-    if not department:
-        return []
-    found = lookups.systems(session(), actor(), Listing(200, None, "name", {"department": department}))
-    return [(str(system.id), called(system)) for system in found.items]
-
-
-def _pools() -> list[tuple[str, str]]:
-    found = lookups.pools(session(), actor(), Listing(200, None, "code", {"kind": KIND}))
-    return [(pool.code, called(pool)) for pool in found.items]
