@@ -119,9 +119,3 @@ class VpnLoginQuery(_Of):
     sort: Literal["at", "-at"] | None = None
     accepted: Literal["true", "false"] | None = None
     reason: str | None = None
-
-
-class NumberPath(BaseModel):
-    """The number of something that is only counted."""
-
-    ref: int = Field(ge=1, lt=2**63)

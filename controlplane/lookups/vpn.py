@@ -63,14 +63,17 @@ def vpn_accounts_of(session: Session, actor: Actor, resources: Sequence[UUID]) -
 
 
 def vpn_session_for(
-    session: Session, actor: Actor, ref: int, action: str = "resource.read", *, lock: bool = False
+    session: Session, actor: Actor, ref: str | int, action: str = "resource.read", *, lock: bool = False
 ) -> VpnSession:
     """Return a tunnel by its number. Raises Forbidden, NotFound."""
     authorize(actor, action)
-    statement = in_scope(select(VpnSession), VpnSession.department_id, actor).where(VpnSession.id == ref)
+    number = str(ref)
+    if not (number.isascii() and number.isdigit() and len(number) <= _LONGEST_NUMBER):
+        raise NotFound(noun="VPN session", name=number)
+    statement = in_scope(select(VpnSession), VpnSession.department_id, actor).where(VpnSession.id == int(number))
     found: VpnSession | None = session.scalar(statement.with_for_update() if lock else statement)
     if found is None:
-        raise NotFound(noun="VPN session", name=str(ref))
+        raise NotFound(noun="VPN session", name=number)
     return found
 
 
@@ -103,6 +106,8 @@ def _codes(gateway: str) -> Select[str]:
     by_id = as_uuid(gateway)
     return select(Pool.code).where(Pool.id == by_id if by_id else Pool.code == gateway)
 
+
+_LONGEST_NUMBER = 18
 
 _GROUP_PARTS = (joinedload(VpnGroup.pool), joinedload(VpnGroup.department), joinedload(VpnGroup.system))
 

@@ -11,7 +11,7 @@ from controlplane.errors import NotNow
 from controlplane.models import Pool, VpnSession
 
 
-def disconnect(session: Session, actor: Actor, ref: int, now: datetime) -> VpnSession:
+def disconnect(session: Session, actor: Actor, ref: str | int, now: datetime) -> VpnSession:
     """Order that a tunnel ends; its gateway is looked at at once. Raises NotFound, NotNow."""
     tunnel = lookups.vpn_session_for(session, actor, ref, "resource.operate", lock=True)
     if tunnel.stopped is not None:

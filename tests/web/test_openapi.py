@@ -23,6 +23,7 @@ SECRETS = {
     ("post", "/api/v1/users"),
     ("post", "/api/v1/users/{ref}/reset-password"),
     ("post", "/api/v1/vms/{ref}/console"),
+    ("post", "/api/v1/vpn-accounts/credentials"),
     ("post", "/api/v1/requests/{ref}/progress-link"),
     ("post", "/api/v1/webhooks"),
     ("post", "/api/v1/webhooks/{ref}/rotate"),
@@ -82,7 +83,9 @@ def test_every_write_documents_dry_run_and_its_headers(document: dict[str, Any])
         if method in WRITES:
             assert ("query", "dry_run") in names, f"{method} {path}"
             assert (("header", "Idempotency-Key") in names) != ((method, path) in SECRETS), f"{method} {path}"
-            versioned = path.startswith(("/api/v1/vms/{", "/api/v1/drifts/{")) and not path.endswith("/console")
+            versioned = path.startswith(
+                ("/api/v1/vms/{", "/api/v1/vpn-accounts/{", "/api/v1/drifts/{")
+            ) and not path.endswith("/console")
             heeded = method == "patch" or versioned
             assert (("header", "If-Match") in names) == heeded, f"{method} {path}"
 

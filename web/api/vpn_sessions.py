@@ -9,8 +9,8 @@ from controlplane.services import vpn_sessions as service
 from web import present, vpn_present
 from web.api.nouns import listing, noun
 from web.context import actor, session
-from web.schemas import WriteQuery
-from web.vpn_schemas import NumberPath, VpnLoginQuery, VpnSessionQuery
+from web.schemas import IdPath, WriteQuery
+from web.vpn_schemas import VpnLoginQuery, VpnSessionQuery
 
 api = noun("vpn_sessions", "/vpn-sessions", "Tunnels that are up, and those that were")
 logins = noun("vpn_logins", "/vpn-logins", "Tries to come in, with the reason where one failed")
@@ -23,14 +23,14 @@ def index(query: VpnSessionQuery) -> Response:
     return present.page(lookups.vpn_sessions(session(), actor(), listing(query)), vpn_present.session)
 
 
-@api.get("/<int:ref>")
-def show(path: NumberPath) -> Response:
+@api.get("/<ref>")
+def show(path: IdPath) -> Response:
     """Show a tunnel"""
     return present.answer(vpn_present.session(lookups.vpn_session_for(session(), actor(), path.ref)))
 
 
-@api.post("/<int:ref>/disconnect")
-def disconnect(path: NumberPath, query: WriteQuery) -> Response:
+@api.post("/<ref>/disconnect")
+def disconnect(path: IdPath, query: WriteQuery) -> Response:
     """End a tunnel; whoever had it may come in again"""
     return present.answer(vpn_present.session(service.disconnect(session(), actor(), path.ref, datetime.now(UTC))), 202)
 
