@@ -94,6 +94,12 @@ class VpnLab:
         self.gateway.put(tunnel)
         return tunnel
 
+    def started(self, unique: str, name: str, address: str, ago: int) -> None:
+        """Have RADIUS, by whose functions alone sessions are made, have told of a tunnel so many seconds ago."""
+        with transaction(self.sessions) as session:
+            session.execute(text("SET LOCAL ROLE NONE"))
+            session.execute(_STARTED, {"unique": unique, "name": name, "address": address, "ago": ago})
+
     def up(self) -> list[str]:
         """Return whose tunnels are up."""
         return sorted(tunnel.username for tunnel in self.gateway.tunnels())
@@ -133,4 +139,10 @@ class VpnLab:
 _USED = text("""
     SELECT a.used FROM ledger_accounts a JOIN departments d ON d.id = a.owner
     WHERE d.code = :code AND a.resource_class = 'vpn_account'
+""")
+
+_STARTED = text("""
+    INSERT INTO vpn_sessions (unique_id, session_id, username, gateway, address, started, updated, resource_id)
+    VALUES (:unique, :unique, :name, 'vpn-1', CAST(:address AS inet), now() - interval '1 hour',
+            now() - make_interval(secs => :ago), (SELECT resource_id FROM vpn_accounts WHERE username = :name))
 """)

@@ -131,7 +131,7 @@ def test_of_too_many_tunnels_of_one_account_the_newest_end(vpn: VpnLab) -> None:
 def test_a_new_password_ends_what_the_old_one_let_in(vpn: VpnLab) -> None:
     [one] = vpn.active(1)
     vpn.let_in("wang1")
-    _started(vpn, "a", "wang1", "10.96.0.5", ago=60)
+    vpn.started("a", "wang1", "10.96.0.5", ago=60)
     vpn.look()
     assert vpn.up() == ["wang1"]
     before = len(vpn.jobs())
@@ -226,24 +226,10 @@ def test_groups_that_are_otherwise_though_they_were_set_are_an_error(vpn: VpnLab
 def test_the_record_of_a_tunnel_that_the_gateway_does_not_name_is_closed(vpn: VpnLab) -> None:
     vpn.active(1, 2)
     vpn.let_in("wang1", address="10.96.0.5")
-    _started(vpn, "a", "wang1", "10.96.0.5", ago=60)
-    _started(vpn, "b", "wang2", "10.96.0.6", ago=60)
-    _started(vpn, "c", "wang2", "10.96.0.7", ago=0)
+    vpn.started("a", "wang1", "10.96.0.5", ago=60)
+    vpn.started("b", "wang2", "10.96.0.6", ago=60)
+    vpn.started("c", "wang2", "10.96.0.7", ago=0)
     vpn.look()
     with vpn.sessions() as session:
         closed = {s.unique_id: s.cause for s in session.scalars(select(VpnSession)) if s.stopped}
     assert closed == {"b": "Lost-Carrier"}
-
-
-def _started(vpn: VpnLab, unique: str, name: str, address: str, ago: int) -> None:
-    """Have RADIUS, by whose functions alone sessions are made, have told of a tunnel so many seconds ago."""
-    with transaction(vpn.sessions) as session:
-        session.execute(text("SET LOCAL ROLE NONE"))
-        session.execute(_STARTED, {"unique": unique, "name": name, "address": address, "ago": ago})
-
-
-_STARTED = text("""
-    INSERT INTO vpn_sessions (unique_id, session_id, username, gateway, address, started, updated, resource_id)
-    VALUES (:unique, :unique, :name, 'vpn-1', CAST(:address AS inet), now() - interval '1 hour',
-            now() - make_interval(secs => :ago), (SELECT resource_id FROM vpn_accounts WHERE username = :name))
-""")
