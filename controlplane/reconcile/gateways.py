@@ -155,9 +155,9 @@ def _end_tunnels(sessions: Sessions, driver: GatewayDriver, gateway: Pool) -> tu
     tunnels = driver.tunnels()
     with transaction(sessions) as session:
         allowed = _allowed(session, gateway.id, {tunnel.username for tunnel in tunnels})
-        ordered = {(row.username, row.address) for row in session.execute(_ORDERED, {"gateway": gateway.code})}
-    unwanted = _unwanted([t for t in tunnels if (t.username, t.address) not in ordered], allowed)
-    unwanted += [t for t in tunnels if (t.username, t.address) in ordered]
+        ordered = set(session.scalars(_ORDERED, {"gateway": gateway.code}))
+    unwanted = _unwanted([tunnel for tunnel in tunnels if tunnel.session not in ordered], allowed)
+    unwanted += [tunnel for tunnel in tunnels if tunnel.session in ordered]
     if unwanted:
         log.info("ending tunnels", pool=gateway.code, users=sorted({tunnel.username for tunnel in unwanted}))
         driver.disconnect([tunnel.session for tunnel in unwanted])
@@ -206,9 +206,12 @@ def _unwanted(tunnels: Iterable[Tunnel], allowed: dict[str, _Allowed]) -> list[T
 
 
 def _close_sessions(session: Session, gateway: str, tunnels: Sequence[Tunnel], asked: datetime) -> None:
-    """Close the record of every session that the gateway did not name when it was asked."""
-    up = {"usernames": [tunnel.username for tunnel in tunnels], "addresses": [tunnel.address for tunnel in tunnels]}
-    session.execute(_CLOSE, {"gateway": gateway, "asked": asked, "settling": SETTLING_SECONDS, **up})
+    """Close the record of every session that the gateway did not name when it was asked.
+
+    Gateways tell RADIUS of a session by the same id as they name it by here; its address they tell a minute late.
+    """
+    up = [tunnel.session for tunnel in tunnels]
+    session.execute(_CLOSE, {"gateway": gateway, "asked": asked, "settling": SETTLING_SECONDS, "up": up})
 
 
 def _settle(sessions: Sessions, actor: Actor, pending: Sequence[_Pending]) -> int:
@@ -270,7 +273,7 @@ _PUT_OFF = text("""
 """)
 
 _ORDERED = text("""
-    SELECT username, host(address) AS address FROM vpn_sessions
+    SELECT session_id FROM vpn_sessions
     WHERE gateway = :gateway AND stopped IS NULL AND end_ordered_at IS NOT NULL
 """)
 
@@ -278,8 +281,5 @@ _CLOSE = text("""
     UPDATE vpn_sessions s SET stopped = s.updated, cause = 'Lost-Carrier'
     WHERE s.gateway = :gateway AND s.stopped IS NULL
     AND s.updated < CAST(:asked AS timestamptz) - make_interval(secs => :settling)
-    AND NOT EXISTS (
-        SELECT FROM unnest(CAST(:usernames AS text[]), CAST(:addresses AS text[])) up(username, address)
-        WHERE up.username = s.username AND (s.address IS NULL OR up.address::inet = s.address)
-    )
+    AND s.session_id <> ALL(:up)
 """)

@@ -1,6 +1,7 @@
 """What tests of VPN accounts share: asks and orders by the services, looks at the gateway, and its simulated self."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -9,10 +10,10 @@ from sqlalchemy import select, text
 from controlplane import vpn_rows
 from controlplane.bootstrap import Installation
 from controlplane.db import transaction
-from controlplane.models import AuditEvent, Pool, Resource, VpnAccount
+from controlplane.models import AuditEvent, Pool, Resource, VpnAccount, VpnSession
 from controlplane.reconcile import gateways
 from controlplane.reconcile.gateways import Looked
-from controlplane.services import requests, resources, vpn_credentials
+from controlplane.services import requests, resources, vpn_credentials, vpn_sessions
 from controlplane.services.resources import Order
 from controlplane.services.vpn_credentials import Issued, Which
 from provisioners.contract import Tunnel
@@ -63,6 +64,11 @@ class VpnLab:
         with transaction(self.sessions) as session:
             return vpn_credentials.issue(session, ADMIN, self.keys, Which(department, ids))
 
+    def disconnect(self, unique: str) -> None:
+        with transaction(self.sessions) as session:
+            number = session.scalars(select(VpnSession.id).where(VpnSession.unique_id == unique)).one()
+            vpn_sessions.disconnect(session, ADMIN, number, datetime.now(UTC))
+
     # --- what workers do
 
     def look(self) -> Looked:
@@ -94,7 +100,7 @@ class VpnLab:
         self.gateway.put(tunnel)
         return tunnel
 
-    def started(self, unique: str, name: str, address: str, ago: int) -> None:
+    def started(self, unique: str, name: str, address: str | None, ago: int) -> None:
         """Have RADIUS, by whose functions alone sessions are made, have told of a tunnel so many seconds ago."""
         with transaction(self.sessions) as session:
             session.execute(text("SET LOCAL ROLE NONE"))

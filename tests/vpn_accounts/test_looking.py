@@ -130,7 +130,7 @@ def test_of_too_many_tunnels_of_one_account_the_newest_end(vpn: VpnLab) -> None:
 
 def test_a_new_password_ends_what_the_old_one_let_in(vpn: VpnLab) -> None:
     [one] = vpn.active(1)
-    vpn.let_in("wang1")
+    vpn.let_in("wang1", "a")
     vpn.started("a", "wang1", "10.96.0.5", ago=60)
     vpn.look()
     assert vpn.up() == ["wang1"]
@@ -225,7 +225,7 @@ def test_groups_that_are_otherwise_though_they_were_set_are_an_error(vpn: VpnLab
 
 def test_the_record_of_a_tunnel_that_the_gateway_does_not_name_is_closed(vpn: VpnLab) -> None:
     vpn.active(1, 2)
-    vpn.let_in("wang1", address="10.96.0.5")
+    vpn.let_in("wang1", "a")
     vpn.started("a", "wang1", "10.96.0.5", ago=60)
     vpn.started("b", "wang2", "10.96.0.6", ago=60)
     vpn.started("c", "wang2", "10.96.0.7", ago=0)
@@ -233,3 +233,13 @@ def test_the_record_of_a_tunnel_that_the_gateway_does_not_name_is_closed(vpn: Vp
     with vpn.sessions() as session:
         closed = {s.unique_id: s.cause for s in session.scalars(select(VpnSession)) if s.stopped}
     assert closed == {"b": "Lost-Carrier"}
+
+
+def test_just_the_tunnel_that_was_ordered_to_end_ends_though_nobody_told_its_address_yet(vpn: VpnLab) -> None:
+    vpn.active(1, max_sessions=2)
+    for unique in ("a", "b"):
+        vpn.let_in("wang1", unique)
+        vpn.started(unique, "wang1", None, ago=6)
+    vpn.disconnect("b")
+    assert vpn.look().ended == 1
+    assert [tunnel.session for tunnel in vpn.gateway.tunnels()] == ["a"]
