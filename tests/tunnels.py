@@ -4,6 +4,7 @@ import base64
 import hashlib
 import signal
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,22 +37,22 @@ class Way:
     pin: str
     folder: Path
 
-    def client(self, username: str, password: str, *, alone: bool = True) -> "Client":
-        """Start somebody's client; one that is not alone in its namespace sets no address and no route there."""
-        return Client(self, username, password, alone=alone)
+    def client(self, username: str, password: str, *, alone: bool = True, dtls: bool = True) -> "Client":
+        """Start somebody's client; one that is not alone in its namespace sets no address and no route there. Without
+        `dtls` all goes over TCP."""
+        how = ["--interface", "tun0", "--script", str(_SCRIPT)] if alone else ["--script", f"{_SCRIPT} elsewhere"]
+        return Client(self, username, password, [*how, *([] if dtls else ["--no-dtls"])])
 
 
 class Client:
     """A client that tries to come in, and is in or has given up."""
 
-    def __init__(self, way: Way, username: str, password: str, *, alone: bool) -> None:
+    def __init__(self, way: Way, username: str, password: str, how: Sequence[str]) -> None:
         self.username = username
         self._way = way
         self._log = way.folder / f"client-{uuid4().hex[:12]}.log"
         command = ["openconnect", "--protocol=anyconnect", "--servercert", way.pin, "--non-inter", "--passwd-on-stdin"]
-        own = ["--interface", "tun0", "--script", str(_SCRIPT)]
-        command += own if alone else ["--no-dtls", "--script", f"{_SCRIPT} elsewhere"]
-        command += [f"--user={username}", way.gateway]
+        command += [*how, f"--user={username}", way.gateway]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 inside(way.namespace, *command), stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True

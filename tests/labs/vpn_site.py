@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +26,8 @@ GATEWAY = "vpn-1"
 CLIENTS = "10.129.0.0/16"
 NETWORKS = {"environment": "10.50.1.0/24", "finance": "10.50.2.0/24"}
 SERVERS = {"environment": "10.50.1.10", "finance": "10.50.2.10"}
+MARK = f"sl{os.getpid()}"
+"""What the names of all namespaces begin with."""
 PLACES = ("home", "cafe", "crowd")
 """Where people come in from. In the crowd are many at once, whose tunnels lead nowhere."""
 _PORTS = (1812, 1813)
@@ -38,7 +41,7 @@ class Site:
         # The folder of the socket by which ocserv's workers, who are nobody, ask who is let in.
         folder.mkdir(exist_ok=True)
         folder.chmod(0o711)
-        self._made = Namespaces(f"sl{os.getpid()}")
+        self._made = Namespaces(MARK)
         self._daemon: subprocess.Popen[bytes] | None = None
         self._asked = ExitStack()
         try:
@@ -153,6 +156,16 @@ class Site:
     def run(self, *command: str) -> str:
         """Return what a command prints at the gateway."""
         return subprocess.run(inside(self.namespace, *command), check=True, capture_output=True, text=True).stdout
+
+    @contextmanager
+    def serving(self, place: str, command: tuple[str, ...], at: Path) -> Iterator[None]:
+        """Have a command run in a department's network or another place for the time of the block."""
+        process = subprocess.Popen(inside(self.at(place), *command), cwd=at)
+        try:
+            yield
+        finally:
+            process.kill()
+            process.wait()
 
     def up(self) -> list[str]:
         """Return whose tunnels are up at the gateway, by its own tool."""

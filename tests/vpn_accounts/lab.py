@@ -149,6 +149,6 @@ _USED = text("""
 
 _STARTED = text("""
     INSERT INTO vpn_sessions (unique_id, session_id, username, gateway, address, started, updated, resource_id)
-    VALUES (:unique, :unique, :name, 'vpn-1', CAST(:address AS inet), now() - interval '1 hour',
+    VALUES (:unique, :unique, :name, 'vpn-1', CAST(:address AS inet), now() - make_interval(secs => :ago),
             now() - make_interval(secs => :ago), (SELECT resource_id FROM vpn_accounts WHERE username = :name))
 """)

