@@ -80,7 +80,7 @@ lab-libvirt: setup ## Real guests on two real libvirt and QEMU hypervisors (need
 lab-openstack: setup ## Real OpenStack services from Debian's packages (needs root; STEPPE_LAB_COMPUTE=libvirt for real guests; docs/labs.md)
 	@$(BIN)/python -m tests.labs.openstack $(BIN)/python -m tests.labs.openstack_lab
 
-lab-vpn: setup ## A whole Steppe with a real FreeRADIUS, ocserv and openconnect, in namespaces (needs root; 12 minutes; docs/labs.md)
+lab-vpn: setup ## A whole Steppe with a real FreeRADIUS, ocserv and openconnect, in namespaces (needs root; 10 minutes; docs/labs.md)
 	@$(BIN)/python -W ignore -m tests.labs.vpn_lab
 
 lint: setup ## Style, types and import contracts
