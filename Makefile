@@ -17,7 +17,7 @@ LOCK_ARGS ?=
 BABEL := $(BIN)/python -m babel.messages.frontend --quiet
 CATALOGUES := $(wildcard web/translations/*/LC_MESSAGES/messages.po)
 
-.PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep bench-tenants bench-vpn bench-vpn-import bench-vpn-scale bench-window lab-libvirt lab-openstack
+.PHONY: help setup run test test-debian-postgres chaos screenshots bench-allocate bench-scale bench-sweep bench-tenants bench-vpn bench-vpn-import bench-vpn-scale bench-window lab-libvirt lab-openstack lab-vpn
 .PHONY: check-access check-brute-force check-requests fuzz
 .PHONY: lint translations lock clean
 
@@ -88,6 +88,9 @@ lab-libvirt: setup ## Real guests on two real libvirt and QEMU hypervisors (need
 
 lab-openstack: setup ## Real OpenStack services from Debian's packages (needs root; STEPPE_LAB_COMPUTE=libvirt for real guests; docs/labs.md)
 	@$(BIN)/python -m tests.labs.openstack $(BIN)/python -m tests.labs.openstack_lab
+
+lab-vpn: setup ## A whole Steppe with a real FreeRADIUS, ocserv and openconnect, in namespaces (needs root; 10 minutes; docs/labs.md)
+	@$(BIN)/python -W ignore -m tests.labs.vpn_lab
 
 lint: setup ## Style, types and import contracts
 	$(BIN)/ruff check .

@@ -50,6 +50,15 @@ def enqueue_pool(session: Session, pool: UUID, trace: str | None = None) -> int:
     return _once(session, GATEWAY, f"{GATEWAY} {pool}", pool, trace)
 
 
+def take_over(session: Session, pool: UUID) -> bool:
+    """Take every job that waits to look at a pool as a whole off the queue, for who looks now; tell whether one did.
+
+    Of a job that ends while another waits for its lock nobody is told: that one would lie until a worker looks by the
+    clock.
+    """
+    return bool(session.execute(_TAKEN_OVER, {"lock": f"{GATEWAY} {pool}"}).all())
+
+
 def enqueue_check(session: Session, pool: UUID | None = None, trace: str | None = None) -> int:
     """Ask a worker to check one pool, or all, for drift; return the job's id. One that waits already serves as well."""
     return _once(session, CHECK, SWEEP, pool, trace)
@@ -138,5 +147,7 @@ _WAITING_FOR_POOL = text("""
     WHERE task_name = :task AND status = 'todo' AND args ->> 'pool_id' IS NOT DISTINCT FROM :pool
     ORDER BY id LIMIT 1
 """)
+
+_TAKEN_OVER = text("DELETE FROM procrastinate_jobs WHERE lock = :lock AND status = 'todo' RETURNING id")
 
 _STATUS = text("SELECT status::text FROM procrastinate_jobs WHERE id = :job AND status <> 'succeeded'")

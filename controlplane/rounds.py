@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import structlog
 from procrastinate import App
 
-from controlplane import jobs, lease_sweep, unused, vpn_review
+from controlplane import jobs, lease_sweep, lost_tunnels, unused, vpn_review
 from controlplane.actor import system
 from controlplane.bootstrap import Installation
 from controlplane.db import transaction
@@ -29,7 +29,7 @@ def add(app: App, installation: Installation) -> None:
 
 
 def _follow(app: App, installation: Installation) -> None:
-    """Follow requests and leases up."""
+    """Follow requests, leases and tunnels up."""
     sessions = installation.sessions
 
     @app.periodic(cron="*/5 * * * *")
@@ -56,6 +56,15 @@ def _follow(app: App, installation: Installation) -> None:
         with transaction(sessions) as session:
             reviewed = vpn_review.review(session, system("worker"), now)
         log.info("reviewed VPN accounts", **asdict(reviewed), timestamp=timestamp)
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name="close_lost_tunnels", queue=jobs.SWEEP, queueing_lock="close_lost_tunnels")
+    def close_lost_tunnels(timestamp: int) -> int:
+        with transaction(sessions) as session:
+            closed = lost_tunnels.close(session, datetime.fromtimestamp(timestamp, UTC))
+        if closed:
+            log.info("closed tunnels that nobody tells of", tunnels=closed)
+        return closed
 
 
 def _deliver(app: App, installation: Installation) -> None:

@@ -129,7 +129,7 @@ def _add_gateways(app: App, sessions: Sessions, drivers: Drivers) -> None:
     def look_at_gateway(context: JobContext, pool_id: str, trace: str | None = None) -> int:
         with structlog.contextvars.bound_contextvars(trace=trace):
             try:
-                return gateways.check(sessions, drivers, UUID(pool_id), trace).settled
+                return gateways.attend(sessions, drivers, UUID(pool_id), trace)
             except Unreachable as error:
                 log.warning("unreachable", pool=pool_id, reason=str(error))
                 until = datetime.now(UTC) + timedelta(seconds=wait(context.job))

@@ -172,8 +172,8 @@ def _reaching(group: TunnelGroup, pairs: Collection[Pair]) -> TunnelGroup:
 def read_tunnels(listing: bytes) -> Iterator[tuple[str, Tunnel]]:
     """Yield each session that is up, of `occtl -j show users`, with the number by which ocserv ends it now.
 
-    That number is a process's and comes again one day. The session's own id does not; RADIUS is told the same one,
-    with `=` as `=3D`. Whoever connects again with a session that is still valid has another number and the same id.
+    That number is a process's and comes again one day. The session's own id does not; RADIUS is told the same one.
+    Whoever connects again with a session that is still valid has another number and the same id.
     """
     for user in json.loads(listing.decode(errors="replace") or "[]", strict=False):
         if user["State"] == "connected":

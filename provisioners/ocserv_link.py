@@ -21,7 +21,8 @@ class Settings(BaseModel):
     """What a pool's record says of a gateway. `host` is what SSH connects to, or the name of a network namespace of
     this machine; where the gateway is this machine it is a word for people.
 
-    `sudo`: commands need it there. `python` is the host's own, which Ansible runs its modules with.
+    `clients` is Steppe's alone: the network that groups get their addresses from. `sudo`: commands need it there.
+    `python` is the host's own, which Ansible runs its modules with.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,6 +33,7 @@ class Settings(BaseModel):
     port: int = Field(22, ge=1, le=65535)
     key_file: str | None = Field(None, pattern=_ABSOLUTE)
     known_hosts: str | None = Field(None, pattern=_ABSOLUTE, description="where SSH looks up the host's key")
+    clients: str | None = None
     sudo: bool = False
     python: str = Field("/usr/bin/python3", pattern=_ABSOLUTE)
     occtl_socket: str = Field("/run/occtl.socket", pattern=_ABSOLUTE)

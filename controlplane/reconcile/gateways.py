@@ -7,7 +7,7 @@ that is seen to be so. However many accounts were asked for, it is one look.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -33,7 +33,8 @@ AT_ONCE = 30_000
 """Accounts that one look settles; more are left to the next."""
 SETTLING_SECONDS = 5
 """What RADIUS wrote so shortly before the gateway was asked may be of a tunnel that is not up yet."""
-
+_MORE_LOOKS = 20
+"""So often one job looks again; what is asked for after that is the next one's."""
 CLOCKS_APART_SECONDS = 90
 """How far behind a gateway may say that a tunnel came up before it looks older than its password: its clock may be, and
 ocserv tells the minute alone. What RADIUS told of ends to the second, by an order of its own."""
@@ -65,6 +66,21 @@ class _Allowed(NamedTuple):
 
     def lets(self, tunnel: Tunnel) -> bool:
         return tunnel.group == self.group and tunnel.since > self.issued - CLOCKS_APART_SECONDS
+
+
+def attend(sessions: Sessions, drivers: Drivers, pool: UUID, trace: str | None = None) -> int:
+    """Look at a gateway, and again for whoever asked for it meanwhile; return how many accounts were settled.
+
+    Raises Unreachable, Rejected.
+    """
+    settled = check(sessions, drivers, pool, trace).settled
+    for _ in range(_MORE_LOOKS):
+        with transaction(sessions) as session:
+            asked = jobs.take_over(session, pool)
+        if not asked:
+            break
+        settled += check(sessions, drivers, pool, trace).settled
+    return settled
 
 
 def check(sessions: Sessions, drivers: Drivers, pool: UUID, trace: str | None = None) -> Looked:
@@ -155,9 +171,13 @@ def _end_tunnels(sessions: Sessions, driver: GatewayDriver, gateway: Pool) -> tu
     tunnels = driver.tunnels()
     with transaction(sessions) as session:
         allowed = _allowed(session, gateway.id, {tunnel.username for tunnel in tunnels})
-        ordered = {(row.username, row.address) for row in session.execute(_ORDERED, {"gateway": gateway.code})}
-    unwanted = _unwanted([t for t in tunnels if (t.username, t.address) not in ordered], allowed)
-    unwanted += [t for t in tunnels if (t.username, t.address) in ordered]
+        told = session.execute(_TOLD, {"gateway": gateway.code}).all()
+    # A gateway may tell the minute alone, and of several tunnels of one minute one is the newest.
+    started = {row.session_id: row.started for row in told}
+    tunnels = [replace(tunnel, since=started.get(tunnel.session, tunnel.since)) for tunnel in tunnels]
+    ordered = {row.session_id for row in told if row.ending}
+    unwanted = _unwanted([tunnel for tunnel in tunnels if tunnel.session not in ordered], allowed)
+    unwanted += [tunnel for tunnel in tunnels if tunnel.session in ordered]
     if unwanted:
         log.info("ending tunnels", pool=gateway.code, users=sorted({tunnel.username for tunnel in unwanted}))
         driver.disconnect([tunnel.session for tunnel in unwanted])
@@ -206,9 +226,12 @@ def _unwanted(tunnels: Iterable[Tunnel], allowed: dict[str, _Allowed]) -> list[T
 
 
 def _close_sessions(session: Session, gateway: str, tunnels: Sequence[Tunnel], asked: datetime) -> None:
-    """Close the record of every session that the gateway did not name when it was asked."""
-    up = {"usernames": [tunnel.username for tunnel in tunnels], "addresses": [tunnel.address for tunnel in tunnels]}
-    session.execute(_CLOSE, {"gateway": gateway, "asked": asked, "settling": SETTLING_SECONDS, **up})
+    """Close the record of every session that the gateway did not name when it was asked.
+
+    Gateways tell RADIUS of a session by the same id as they name it by here; its address they tell a minute late.
+    """
+    up = [tunnel.session for tunnel in tunnels]
+    session.execute(_CLOSE, {"gateway": gateway, "asked": asked, "settling": SETTLING_SECONDS, "up": up})
 
 
 def _settle(sessions: Sessions, actor: Actor, pending: Sequence[_Pending]) -> int:
@@ -269,17 +292,14 @@ _PUT_OFF = text("""
     WHERE pool_id = :pool AND state = ANY(:states)
 """)
 
-_ORDERED = text("""
-    SELECT username, host(address) AS address FROM vpn_sessions
-    WHERE gateway = :gateway AND stopped IS NULL AND end_ordered_at IS NOT NULL
+_TOLD = text("""
+    SELECT session_id, extract(epoch FROM started)::double precision AS started, end_ordered_at IS NOT NULL AS ending
+    FROM vpn_sessions WHERE gateway = :gateway AND stopped IS NULL
 """)
 
 _CLOSE = text("""
     UPDATE vpn_sessions s SET stopped = s.updated, cause = 'Lost-Carrier'
     WHERE s.gateway = :gateway AND s.stopped IS NULL
     AND s.updated < CAST(:asked AS timestamptz) - make_interval(secs => :settling)
-    AND NOT EXISTS (
-        SELECT FROM unnest(CAST(:usernames AS text[]), CAST(:addresses AS text[])) up(username, address)
-        WHERE up.username = s.username AND (s.address IS NULL OR up.address::inet = s.address)
-    )
+    AND s.session_id <> ALL(:up)
 """)

@@ -3,8 +3,6 @@
 A gateway here is a driver, and what only the world can do to it: users who come in, a gateway that falls silent.
 """
 
-import base64
-import hashlib
 import json
 import os
 import shutil
@@ -18,12 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from provisioners.contract import GatewayDriver, Tunnel, TunnelGroup, Unreachable
 from provisioners.fake_gateway import FakeGateway
 from provisioners.registry import connect
+from tests.namespaces import Namespaces, inside, ip
+from tests.tunnels import Client, Way, pin, reaches
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,8 +84,9 @@ class OcservLab:
         self.folder = Path(tempfile.mkdtemp(prefix="steppe-vpn-"))
         # The folder of the socket by which workers, who are nobody, ask who is let in.
         self.folder.chmod(0o711)
-        self._mark = f"sv{os.getpid()}"
+        self._made = Namespaces(f"sv{os.getpid()}")
         self._daemon: subprocess.Popen[bytes] | None = None
+        self._clients: dict[str, Client] = {}
         try:
             self._build()
         except BaseException:
@@ -96,13 +94,13 @@ class OcservLab:
             raise
 
     def _build(self) -> None:
-        self.gateway, self._servers = self._namespace("gw"), self._namespace("srv")
-        self._wire(
-            self._servers, "s", (f"{FINANCE_SERVER}/24", f"{HEALTH_SERVER}/24"), ("10.50.1.1/24", "10.50.2.1/24")
-        )
-        _ip("-n", self._servers, "route", "add", "default", "via", "10.50.1.1")
+        self.gateway, self._servers = self._made.add("gw"), self._made.add("srv")
+        theirs = (f"{FINANCE_SERVER}/24", f"{HEALTH_SERVER}/24")
+        self._made.wire(self._servers, self.gateway, "s", theirs, ("10.50.1.1/24", "10.50.2.1/24"))
+        ip("-n", self._servers, "route", "add", "default", "via", "10.50.1.1")
         for number, user in enumerate(USERS):
-            self._wire(self._namespace(user), f"c{number}", (f"10.99.{number}.2/24",), (f"10.99.{number}.1/24",))
+            own = (f"10.99.{number}.2/24",)
+            self._made.wire(self._made.add(user), self.gateway, f"c{number}", own, (f"10.99.{number}.1/24",))
         for user, group in USERS.items():
             password = ["ocpasswd", "-c", self.folder / "passwd", "-g", group, user]
             subprocess.run(password, input=b"secret\nsecret\n", check=True, capture_output=True)
@@ -157,39 +155,28 @@ class OcservLab:
         return done.stdout
 
     def start(self) -> None:
-        command = ["ip", "netns", "exec", self.gateway, "ocserv", "-f", "-c", f"{self.folder}/etc/ocserv.conf"]
+        command = [*inside(self.gateway), "ocserv", "-f", "-c", f"{self.folder}/etc/ocserv.conf"]
         with (self.folder / "ocserv.log").open("ab") as log:
             self._daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         _until(lambda: _answers(self.driver))
 
     def come_in(self, username: str) -> None:
-        number = list(USERS).index(username)
-        command = ["openconnect", "--protocol=anyconnect", "-b", f"--pid-file={self.folder}/{username}.pid"]
-        command += ["--servercert", self._pin(), "--non-inter", "--passwd-on-stdin", "-u", username]
-        command += ["--script", str(Path(__file__).with_name("tunnel.sh")), "--interface", "tun0", f"10.99.{number}.1"]
-        with (self.folder / f"{username}.log").open("wb") as log:
-            inside = ["ip", "netns", "exec", self._mark + username, *command]
-            subprocess.run(inside, input=b"secret\n", stdout=log, stderr=log, check=True, timeout=_SECONDS)
-        # It goes into the background a moment before it has set up its end.
-        _until(lambda: "tun0" in _ip("-n", self._mark + username, "-4", "route"))
+        gateway = f"10.99.{list(USERS).index(username)}.1"
+        way = Way(self._made.mark + username, gateway, pin(self.folder / "etc/certificate.pem"), self.folder)
+        client = self._clients[username] = way.client(username, "secret")
+        assert client.is_in(), client.said()
 
     def reaches(self, username: str, address: str, source: str | None = None) -> bool:
         """Tell whether an address answers a user who sends everything for it into the tunnel, as `source` if given."""
-        inside = self._mark + username
-        _ip("-n", inside, "route", "replace", f"{address}/32", "dev", "tun0")
-        if source:
-            _ip("-n", inside, "address", "replace", f"{source}/32", "dev", "tun0")
-        ping = ["ping", "-q", "-c", "1", "-W", "1", *(("-I", source) if source else ()), address]
-        return subprocess.run(["ip", "netns", "exec", inside, *ping], capture_output=True, check=False).returncode == 0
+        return reaches(self._made.mark + username, address, source)
 
     def gives_up(self, username: str) -> bool:
         """Tell whether a user's client ends by itself, and soon."""
-        _until(lambda: not _processes(self._mark + username))
-        return True
+        return self._clients[username].gives_up()
 
     def firewall(self, *arguments: str) -> None:
         """Change the gateway's firewall behind everybody's back."""
-        subprocess.run(["ip", "netns", "exec", self.gateway, "nft", *arguments], check=True, capture_output=True)
+        subprocess.run([*inside(self.gateway), "nft", *arguments], check=True, capture_output=True)
 
     def restore_firewall(self) -> None:
         """Do what the gateway does at boot."""
@@ -214,9 +201,9 @@ class OcservLab:
             self.start()
         else:
             self._daemon.send_signal(signal.SIGCONT)
-        for user in USERS:
-            _end(self._mark + user)
-        _until(lambda: not any(_processes(self._mark + user) for user in USERS) and not self.driver.tunnels())
+        for client in self._clients.values():
+            client.leave()
+        _until(lambda: not self.driver.tunnels())
 
     def leftovers(self) -> list[Path]:
         return [path for path in (self.folder / "state").rglob("*") if path.name != "gateway-runs"]
@@ -225,27 +212,8 @@ class OcservLab:
         """End all that was started and remove every namespace, whatever came before."""
         with suppress(OSError, subprocess.TimeoutExpired):
             self.stop()
-        for namespace in _namespaces(self._mark):
-            _end(namespace, signal.SIGKILL)
-            subprocess.run(["ip", "netns", "delete", namespace], check=False, capture_output=True)
+        self._made.close()
         shutil.rmtree(self.folder)
-
-    def _namespace(self, name: str) -> str:
-        _ip("netns", "add", self._mark + name)
-        _ip("-n", self._mark + name, "link", "set", "lo", "up")
-        return self._mark + name
-
-    def _wire(self, namespace: str, device: str, theirs: tuple[str, ...], ours: tuple[str, ...]) -> None:
-        _ip("link", "add", "eth0", "netns", namespace, "type", "veth", "peer", "name", device, "netns", self.gateway)
-        for side, name, addresses in ((namespace, "eth0", theirs), (self.gateway, device, ours)):
-            for address in addresses:
-                _ip("-n", side, "address", "add", address, "dev", name)
-            _ip("-n", side, "link", "set", name, "up")
-
-    def _pin(self) -> str:
-        certificate = x509.load_pem_x509_certificate((self.folder / "etc/certificate.pem").read_bytes())
-        key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return "pin-sha256:" + base64.b64encode(hashlib.sha256(key).digest()).decode()
 
 
 LABS: Mapping[str, Callable[[], Lab]] = {"fake": FakeLab, "ocserv": OcservLab}
@@ -262,25 +230,6 @@ def why_not() -> str | None:
     if tried.returncode or not Path("/dev/net/tun").exists():
         return f"this machine makes no network namespaces or tunnels {tried.stderr.strip()}"
     return None
-
-
-def _ip(*arguments: str) -> str:
-    return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
-
-
-def _namespaces(mark: str) -> list[str]:
-    return [line.split()[0] for line in _ip("netns", "list").splitlines() if line.startswith(mark)]
-
-
-def _processes(namespace: str) -> list[int]:
-    return [int(process) for process in _ip("netns", "pids", namespace).split()]
-
-
-def _end(namespace: str, how: int = signal.SIGTERM) -> None:
-    """End whatever runs in a namespace of ours."""
-    for process in _processes(namespace):
-        with suppress(ProcessLookupError):
-            os.kill(process, how)
 
 
 def _answers(driver: GatewayDriver) -> bool:

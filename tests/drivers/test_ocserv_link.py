@@ -33,6 +33,10 @@ def test_ssh_never_asks_trusts_no_stranger_and_hands_over_quoted_words() -> None
     assert command[-5:] == ["-l", "steppe", "vpn-1", "--", "occtl '$(c)'"]
 
 
+def test_the_network_of_clients_which_is_steppes_alone_may_stand_in_a_connection(tmp_path: Path) -> None:
+    connect({"host": "gw", "connection": "netns", "clients": "10.96.0.0/12"}, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("connection", "why"),
     [

@@ -18,7 +18,7 @@ _COMMAND = (sys.executable, "-m", "controlplane.cli")
 class Steppe:
     """`steppe up` with its database, web server and worker, all under `folder`. A context manager."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, **settings: str) -> None:
         plain = {key: value for key, value in os.environ.items() if not key.startswith("STEPPE_")}
         self.listen = f"127.0.0.1:{port}"
         self._log = folder / "steppe.log"
@@ -28,6 +28,7 @@ class Steppe:
             "STEPPE_LISTEN": self.listen,
             "STEPPE_CONSOLE_LISTEN": f"127.0.0.1:{port + 1}",
             "STEPPE_SWEEP_MINUTES": "1",
+            **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None
         self._token = ""
@@ -71,14 +72,19 @@ class Steppe:
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Call the API as an administrator; return status and answer."""
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        status, answer = self.fetch(method, path, body)
+        return status, json.loads(answer)
+
+    def fetch(self, method: str, path: str, body: Any = None, token: str = "") -> tuple[int, bytes]:
+        """Call the API, as an administrator or by another's token; return status and answer as it came."""
+        headers = {"Authorization": f"Bearer {token or self._token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         ask = urllib.request.Request(f"http://{self.listen}/api/v1{path}", data, headers, method=method)
         try:
             with urllib.request.urlopen(ask, timeout=30) as answer:
-                return answer.status, json.load(answer)
+                return answer.status, answer.read()
         except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
+            return error.code, error.read()
 
     def ask(self, path: str, body: Any = None) -> Any:
         """POST and return the answer. Raises RuntimeError for a refusal."""

@@ -33,6 +33,7 @@ class Gateway:
     code: str
     ports: tuple[int, int]
     patience: float = 5
+    inside: tuple[str, ...] = ()
 
     def is_answered(self) -> bool:
         """Tell whether the server is there."""
@@ -56,7 +57,7 @@ class Gateway:
     def _send(self, kind: str, port: int, attributes: dict[str, str], patience: float | None = None) -> Answer:
         own = {"NAS-Identifier": self.code, "Packet-Src-IP-Address": ADDRESSES[self.code], **attributes}
         lines = "\n".join(_line(name, value) for name, value in own.items())
-        command = ["radclient", "-x", "-r", "1", "-t", str(patience or self.patience)]
+        command = [*self.inside, "radclient", "-x", "-r", "1", "-t", str(patience or self.patience)]
         where = (f"127.0.0.1:{port}", kind, SECRET)
         done = subprocess.run([*command, *where], input=lines.encode(), capture_output=True, check=False)
         return _answer(done.stdout.decode(errors="replace"))

@@ -12,29 +12,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import psycopg
-import yaml
 from sqlalchemy import URL, make_url
 
+from tests import roles
 from tests.cli.processes import until
 from tests.vpn.gateways import ADDRESSES, SECRET, Gateway
 
-ROLE = Path(__file__).parents[2] / "playbooks/roles/radius"
+ROLE = roles.ROLES / "radius"
 FREERADIUS = shutil.which("freeradius", path=f"{os.environ['PATH']}:/usr/sbin")
 LOGIN, PASSWORD = "steppe_radius_tests", "of-the-tests"
 
 
 @dataclass(frozen=True)
 class Radius:
-    """A running server, and the gateways that may ask it."""
+    """A server, the gateways that may ask it, and what leads to where both of them are."""
 
     folder: Path
     ports: tuple[int, int]
+    inside: tuple[str, ...] = ()
 
     def gateway(self, code: str = "vpn-1") -> Gateway:
         """Return a gateway that asks from its own address."""
-        return Gateway(code, self.ports)
+        return Gateway(code, self.ports, inside=self.inside)
 
     def log(self) -> str:
         """Return all that the server has written."""
@@ -44,16 +44,22 @@ class Radius:
 @contextmanager
 def radius(url: str, folder: Path, key_ring: str = "") -> Iterator[Radius]:
     """Give a server that reads the database at `url` by the role of `login`, which must be there."""
+    server = Radius(folder, _free_ports())
+    write_settings(folder, variables(url, folder, server.ports, key_ring))
+    with running(server):
+        yield server
+
+
+@contextmanager
+def running(server: Radius) -> Iterator[None]:
+    """Have a server run whose settings are written."""
     assert FREERADIUS
-    ports = _free_ports()
-    write_settings(folder, variables(url, folder, ports, key_ring))
-    command = [FREERADIUS, "-f", "-d", str(folder), "-n", "radiusd"]
-    process = subprocess.Popen([*command, "-l", str(folder / "logs" / "radius.log")])
-    server = Radius(folder, ports)
+    command = [*server.inside, FREERADIUS, "-f", "-d", str(server.folder), "-n", "radiusd"]
+    process = subprocess.Popen([*command, "-l", str(server.folder / "logs" / "radius.log")])
     try:
         until(lambda: server.gateway().is_answered() or process.poll() is not None, "RADIUS answers", 20)
         assert process.poll() is None, server.log()
-        yield server
+        yield
     finally:
         process.terminate()
         process.wait(20)
@@ -93,17 +99,8 @@ def variables(url: str, folder: Path, ports: tuple[int, int], key_ring: str) -> 
 
 def write_settings(folder: Path, given: dict[str, Any]) -> None:
     """Write what the role's task `settings` writes, in a hundredth of Ansible's time."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ROLE / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
     (folder / "logs").mkdir(parents=True)
-    known = {**yaml.safe_load((ROLE / "defaults/main.yml").read_text()), **given}
-    for name in environment.list_templates():
-        (folder / name.removesuffix(".j2")).write_text(environment.get_template(name).render(known))
+    roles.write("radius", folder, roles.variables("radius", given))
     (folder / "database.pass").chmod(0o600)
     for path in (ROLE / "files").iterdir():
         shutil.copy(path, folder)

@@ -1,6 +1,7 @@
 """What tests of VPN accounts share: asks and orders by the services, looks at the gateway, and its simulated self."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -9,10 +10,10 @@ from sqlalchemy import select, text
 from controlplane import vpn_rows
 from controlplane.bootstrap import Installation
 from controlplane.db import transaction
-from controlplane.models import AuditEvent, Pool, Resource, VpnAccount
+from controlplane.models import AuditEvent, Pool, Resource, VpnAccount, VpnSession
 from controlplane.reconcile import gateways
 from controlplane.reconcile.gateways import Looked
-from controlplane.services import requests, resources, vpn_credentials
+from controlplane.services import requests, resources, vpn_credentials, vpn_sessions
 from controlplane.services.resources import Order
 from controlplane.services.vpn_credentials import Issued, Which
 from provisioners.contract import Tunnel
@@ -63,6 +64,11 @@ class VpnLab:
         with transaction(self.sessions) as session:
             return vpn_credentials.issue(session, ADMIN, self.keys, Which(department, ids))
 
+    def disconnect(self, unique: str) -> None:
+        with transaction(self.sessions) as session:
+            number = session.scalars(select(VpnSession.id).where(VpnSession.unique_id == unique)).one()
+            vpn_sessions.disconnect(session, ADMIN, number, datetime.now(UTC))
+
     # --- what workers do
 
     def look(self) -> Looked:
@@ -93,6 +99,12 @@ class VpnLab:
         tunnel = Tunnel(username=username, session=session, **said)
         self.gateway.put(tunnel)
         return tunnel
+
+    def started(self, unique: str, name: str, address: str | None, ago: int) -> None:
+        """Have RADIUS, by whose functions alone sessions are made, have told of a tunnel so many seconds ago."""
+        with transaction(self.sessions) as session:
+            session.execute(text("SET LOCAL ROLE NONE"))
+            session.execute(_STARTED, {"unique": unique, "name": name, "address": address, "ago": ago})
 
     def up(self) -> list[str]:
         """Return whose tunnels are up."""
@@ -133,4 +145,10 @@ class VpnLab:
 _USED = text("""
     SELECT a.used FROM ledger_accounts a JOIN departments d ON d.id = a.owner
     WHERE d.code = :code AND a.resource_class = 'vpn_account'
+""")
+
+_STARTED = text("""
+    INSERT INTO vpn_sessions (unique_id, session_id, username, gateway, address, started, updated, resource_id)
+    VALUES (:unique, :unique, :name, 'vpn-1', CAST(:address AS inet), now() - make_interval(secs => :ago),
+            now() - make_interval(secs => :ago), (SELECT resource_id FROM vpn_accounts WHERE username = :name))
 """)

@@ -9,9 +9,8 @@ import pyzipper
 from sqlalchemy import text
 
 from tests.callers import Callers
+from tests.vpn_accounts.handed import PASSPHRASE, opened
 from tests.vpn_accounts.scene import look
-
-PASSPHRASE = "correct horse battery"
 
 
 @pytest.fixture
@@ -25,12 +24,6 @@ def person(number: int = 1) -> dict[str, str]:
 
 def account(number: int = 1, **more: Any) -> dict[str, Any]:
     return {"username": f"wang{number}", "person": person(number), **more}
-
-
-def opened(file: bytes, passphrase: str = PASSPHRASE) -> str:
-    with pyzipper.AESZipFile(io.BytesIO(file)) as archive:
-        archive.setpassword(passphrase.encode())
-        return archive.read("vpn-accounts.csv").decode("utf-8-sig")
 
 
 def test_a_department_asks_gets_the_password_once_and_revokes(http: Callers) -> None:

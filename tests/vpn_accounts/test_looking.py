@@ -11,7 +11,7 @@ from controlplane.models import PoolCheck, VpnGroup, VpnSession
 from controlplane.reconcile import gateways
 from controlplane.reconcile.resource import reconcile
 from controlplane.services import vpn_groups
-from provisioners.contract import Rejected, Unreachable
+from provisioners.contract import Rejected, TunnelGroup, Unreachable
 from tests.people import ADMIN
 from tests.vpn_accounts.lab import VpnLab
 from tests.vpn_accounts.scene import make_gateway, make_group, row
@@ -130,8 +130,8 @@ def test_of_too_many_tunnels_of_one_account_the_newest_end(vpn: VpnLab) -> None:
 
 def test_a_new_password_ends_what_the_old_one_let_in(vpn: VpnLab) -> None:
     [one] = vpn.active(1)
-    vpn.let_in("wang1")
-    _started(vpn, "a", "wang1", "10.96.0.5", ago=60)
+    vpn.let_in("wang1", "a")
+    vpn.started("a", "wang1", "10.96.0.5", ago=60)
     vpn.look()
     assert vpn.up() == ["wang1"]
     before = len(vpn.jobs())
@@ -225,25 +225,50 @@ def test_groups_that_are_otherwise_though_they_were_set_are_an_error(vpn: VpnLab
 
 def test_the_record_of_a_tunnel_that_the_gateway_does_not_name_is_closed(vpn: VpnLab) -> None:
     vpn.active(1, 2)
-    vpn.let_in("wang1", address="10.96.0.5")
-    _started(vpn, "a", "wang1", "10.96.0.5", ago=60)
-    _started(vpn, "b", "wang2", "10.96.0.6", ago=60)
-    _started(vpn, "c", "wang2", "10.96.0.7", ago=0)
+    vpn.let_in("wang1", "a")
+    vpn.started("a", "wang1", "10.96.0.5", ago=60)
+    vpn.started("b", "wang2", "10.96.0.6", ago=60)
+    vpn.started("c", "wang2", "10.96.0.7", ago=0)
     vpn.look()
     with vpn.sessions() as session:
         closed = {s.unique_id: s.cause for s in session.scalars(select(VpnSession)) if s.stopped}
     assert closed == {"b": "Lost-Carrier"}
 
 
-def _started(vpn: VpnLab, unique: str, name: str, address: str, ago: int) -> None:
-    """Have RADIUS, by whose functions alone sessions are made, have told of a tunnel so many seconds ago."""
-    with transaction(vpn.sessions) as session:
-        session.execute(text("SET LOCAL ROLE NONE"))
-        session.execute(_STARTED, {"unique": unique, "name": name, "address": address, "ago": ago})
+def test_just_the_tunnel_that_was_ordered_to_end_ends_though_nobody_told_its_address_yet(vpn: VpnLab) -> None:
+    vpn.active(1, max_sessions=2)
+    for unique in ("a", "b"):
+        vpn.let_in("wang1", unique)
+        vpn.started(unique, "wang1", None, ago=6)
+    vpn.disconnect("b")
+    assert vpn.look().ended == 1
+    assert [tunnel.session for tunnel in vpn.gateway.tunnels()] == ["a"]
 
 
-_STARTED = text("""
-    INSERT INTO vpn_sessions (unique_id, session_id, username, gateway, address, started, updated, resource_id)
-    VALUES (:unique, :unique, :name, 'vpn-1', CAST(:address AS inet), now() - interval '1 hour',
-            now() - make_interval(secs => :ago), (SELECT resource_id FROM vpn_accounts WHERE username = :name))
-""")
+def test_of_tunnels_that_came_up_in_one_minute_the_one_that_radius_was_told_of_last_is_the_newest(vpn: VpnLab) -> None:
+    [one] = vpn.active(1, max_sessions=2)
+    for unique, ago in (("newer", 6), ("older", 9)):
+        vpn.let_in("wang1", unique)
+        vpn.started(unique, "wang1", None, ago)
+    vpn.act(one, "resize", VpnAccountSize(max_sessions=1))
+    vpn.look()
+    assert [tunnel.session for tunnel in vpn.gateway.tunnels()] == ["older"]
+
+
+def test_what_is_ordered_while_a_look_is_under_way_is_done_by_the_same_job(vpn: VpnLab) -> None:
+    [one, other] = vpn.active(1, 2)
+    vpn.let_in("wang1"), vpn.let_in("wang2", "2")
+    gateway, groups = vpn.gateway, vpn.gateway.groups
+
+    def meanwhile() -> frozenset[TunnelGroup]:
+        gateway.groups = groups  # type: ignore[method-assign]
+        vpn.act(other, "stop")
+        reconcile(vpn.sessions, vpn.drivers, other)
+        return groups()
+
+    vpn.act(one, "stop")
+    gateway.groups = meanwhile  # type: ignore[method-assign]
+    gateways.attend(vpn.sessions, vpn.drivers, vpn.pool.id)
+    assert vpn.up() == []
+    assert vpn.states(one, other) == ["stopped", "stopped"]
+    assert "gateway" not in vpn.jobs()

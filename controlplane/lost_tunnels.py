@@ -1,0 +1,32 @@
+"""Closing the record of tunnels that nobody tells of any more: their gateway died without a word, or the way to RADIUS.
+
+A gateway that answers says itself what is up at it, and each look closes the rest. What is closed here, by the clock
+alone, are the tunnels at gateways that do not answer, so that no record says for good that somebody is in.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+SILENT = timedelta(minutes=5)
+"""RADIUS, which is told of each tunnel once a minute, counts one no longer that is silent for so long."""
+ANSWERED = timedelta(minutes=10)
+"""A look that is older than this says nothing of what is up now."""
+
+
+def close(session: Session, now: datetime) -> int:
+    """Close every tunnel that nobody told of for SILENT, as of when it was last told of; return how many."""
+    known = {"silent_since": now - SILENT, "answered_since": now - ANSWERED}
+    return len(session.execute(_CLOSE, known).all())
+
+
+_CLOSE = text("""
+    UPDATE vpn_sessions s SET stopped = s.updated, cause = 'Lost-Carrier'
+    WHERE s.stopped IS NULL AND s.updated < :silent_since
+    AND NOT EXISTS (
+        SELECT FROM pools p JOIN pool_checks c ON c.pool_id = p.id
+        WHERE p.code = s.gateway AND c.trouble IS NULL AND c.at > greatest(s.updated, :answered_since)
+    )
+    RETURNING s.id
+""")
