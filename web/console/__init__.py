@@ -232,7 +232,8 @@ _PAGES_OF = {
             *("passwords", "passwords_issue", "passwords_chosen", "sessions", "logins", "gateways", "gateway"),
             *("group", "group_new", "group_create", "group_change", "group_delete"),
         )
-    },
+    }
+    | {"console.import", "console.import_send", "console.import_show"},
     "console.leases": {f"console.{page}" for page in ("leases", "leases_calendar", "unused", "leases_policy")}
     | {"console.leases_policy_set"},
     "console.departments": {"console.departments", "console.department", "console.department_quota"},
