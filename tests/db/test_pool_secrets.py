@@ -191,5 +191,8 @@ def test_the_command_seals_pools_anew(
     ring = keys(installation.settings)
     with transaction(installation.sessions) as session:
         pools.update(session, ADMIN, "hv-01", {"connection": sealed(ring, WAY_IN)})
-    assert done(steppe("user", "reseal")) == "sealed 0 second factors and the secrets of 0 webhooks and 1 pools\n"
+    assert (
+        done(steppe("user", "reseal"))
+        == "sealed 0 second factors and the secrets of 0 webhooks, 1 pools and 0 VPN accounts\n"
+    )
     assert opened(ring, connection_of(installation.sessions, "hv-01")) == WAY_IN

@@ -202,11 +202,23 @@ def test_quotas_exceed_what_a_department_holds_and_one_that_owns_no_system_gets_
     held, owners = demand_by_department(), {system["department"] for system in rows("systems").values()}
     for code, department in rows("departments").items():
         quotas = department["quotas"]
-        assert quotas.keys() == set(CLASSES), code
+        assert quotas.keys() - {"vpn_account"} == set(CLASSES), code
         if code in held:
             assert all(quotas[c] > held[code][c] for c in CLASSES), code
         elif code not in owners:
             assert quotas["vm"] <= 1, code
+
+
+def test_the_vpn_accounts_are_as_many_as_the_newspaper_says_and_fit_quotas_gateways_and_blocks() -> None:
+    vpn = yaml.safe_load((DATA / "vpn.yaml").read_text(encoding="utf-8"))
+    groups, quotas = vpn["groups"], rows("departments")
+    assert (sum(g["accounts"] for g in groups), len({g["department"] for g in groups})) == (23_785, 35)
+    for group in groups:
+        assert quotas[group["department"]]["quotas"]["vpn_account"] >= group["accounts"], group
+        assert 2 ** (32 - group["prefix"]) * 3 >= group["accounts"], group
+    for gateway in vpn["gateways"]:
+        carried = sum(g["accounts"] for g in groups if g["gateway"] == gateway["code"])
+        assert carried <= gateway["seats"] * gateway["ratio"], gateway
 
 
 def test_the_pools_can_keep_every_quota_at_once() -> None:

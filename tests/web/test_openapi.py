@@ -32,6 +32,7 @@ FILES = {
     "/api/v1/audit-events/export": ["text/csv", "application/x-ndjson"],
     "/api/v1/attachments/{ref}/content": list(MEDIA_TYPES),
     "/api/v1/vpn-imports/template": list(SHEETS.values()),
+    "/api/v1/vpn-accounts/credentials": ["application/zip", "application/json"],
 }
 PROBLEM = "application/problem+json"
 

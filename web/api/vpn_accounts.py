@@ -31,6 +31,13 @@ from web.vpn_schemas import (
 
 api = noun("vpn_accounts", "/vpn-accounts", "Accounts by which people of departments come in through a VPN gateway")
 KIND = "vpn_account"
+_FILE = {
+    "description": "The file; a dry run is answered as JSON",
+    "content": {
+        "application/zip": {"schema": {"type": "string", "format": "binary"}},
+        "application/json": {"schema": {"type": "object"}},
+    },
+}
 
 
 @api.get("")
@@ -69,7 +76,7 @@ def order_many(path: VpnOrderPath, body: VpnOrderBody, query: WriteQuery) -> Res
     return present.answer({"count": len(done), "accounts": [str(one) for one in done]}, 202)
 
 
-@api.post("/credentials")
+@api.post("/credentials", responses={200: _FILE})
 def credentials(body: CredentialsBody, query: WriteQuery) -> Response:
     """Hand out new passwords, told this once, in a ZIP file that only the passphrase opens"""
     which = vpn_credentials.Which(own_department(body.department), body.ids)
