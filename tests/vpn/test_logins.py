@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Row
 
 from controlplane.models import Resource
-from tests.vpn.accounts import CHOSEN, PASSWORD, SESSION_MINUTES, Account
+from tests.vpn.accounts import CHOSEN, PASSWORD, SESSION_MINUTES, Account, hashed
 from tests.vpn.gateways import Answer, Gateway
 from tests.vpn.radius_server import Radius
 
@@ -58,6 +58,14 @@ def test_who_has_the_password_comes_in_and_is_put_into_his_group(
     }
     assert logins(rows) == [(NAME, True, None)]
     assert rows("SELECT FROM vpn_accounts WHERE last_login_at > now() - interval '1 minute'")
+
+
+def test_a_password_whose_hash_reads_like_hexadecimal_lets_in_as_any_other(gateway: Gateway, given: Given) -> None:
+    """FreeRADIUS takes what begins with 0x for hexadecimal, as one base64 in 4,096 does: it could answer nothing."""
+    like = next(hash_ for hash_ in (hashed(PASSWORD) for _ in range(100_000)) if hash_.startswith("0x"))
+    given(replace(ACCOUNT, hash=like))
+    assert gateway.login(NAME, PASSWORD).accepted
+    assert gateway.login(NAME, PASSWORD + "x").rejected
 
 
 def test_a_session_ends_with_the_lease(gateway: Gateway, given: Given) -> None:
