@@ -78,13 +78,15 @@ def refused_word(name: str, reason: str | None) -> str:
         "too_many_sessions": _("Too many tunnels at once"),
         "no_code": _("The code of the second factor was missing"),
         "wrong_code": _("Wrong code of the second factor"),
+        "replayed_code": _("The code of the second factor was used before"),
+        "too_many_tries": _("Too many wrong tries: refused for five minutes"),
     }
     return str(words.get(reason or "", reason or ""))
 
 
 REASONS = (
-    *("wrong_password", "wrong_code", "no_code", "too_many_sessions", "suspended", "expired"),
-    *("no_password", "revoked", "no_group", "other_gateway", "unknown"),
+    *("wrong_password", "wrong_code", "no_code", "replayed_code", "too_many_tries", "too_many_sessions"),
+    *("suspended", "expired", "no_password", "revoked", "no_group", "other_gateway", "unknown"),
 )
 """Why somebody was not let in, what happens most first."""
 

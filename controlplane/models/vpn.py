@@ -125,11 +125,15 @@ class VpnSession(Base):
     department: Mapped[Department | None] = relationship()
 
 
+_GUESSED = text("reason IN ('wrong_password', 'wrong_code')")
+
+
 class VpnLogin(Base):
-    """One try to come in. `reason` is why it failed: a word of migration 0017, never what was typed."""
+    """One try to come in. `reason` is why it failed: a word of migrations 0017 and 0020, never what was typed."""
 
     __tablename__ = "vpn_logins"
     __table_args__ = (
+        Index("ix_vpn_logins_guesses", "username", "at", postgresql_where=_GUESSED),
         Index(None, "resource_id", "at"),
         Index(None, "department_id", "at", "id"),
         Index(None, "at", "id"),

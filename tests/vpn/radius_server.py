@@ -75,7 +75,7 @@ def login(url: str) -> str:
 
 
 def variables(url: str, folder: Path, ports: tuple[int, int], key_ring: str) -> dict[str, Any]:
-    """Return what the role is told: a server of nobody's on loopback, that does not hold refusals back."""
+    """Return what the role is told: a server of nobody's on loopback."""
     clients = [
         {"name": code, "gateway": code, "address": address, "secret": SECRET} for code, address in ADDRESSES.items()
     ]
@@ -89,7 +89,6 @@ def variables(url: str, folder: Path, ports: tuple[int, int], key_ring: str) -> 
         "radius_address": "127.0.0.1",
         "radius_auth_port": ports[0],
         "radius_acct_port": ports[1],
-        "radius_reject_delay": 0,
         "radius_database": _conninfo(make_url(url)),
         "radius_database_password": PASSWORD,
         "radius_clients": clients,

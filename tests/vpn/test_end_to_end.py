@@ -90,7 +90,7 @@ class Joined:
 def joined(http: Callers, url: str) -> Iterator[Joined]:
     if reason := why_not() or (None if FREERADIUS else "there is no FreeRADIUS"):
         pytest.skip(f"NO VPN GATEWAY: {reason}")
-    with short_folder() as folder, Site(Path(folder) / "site", url, radius_reject_delay=0) as site:
+    with short_folder() as folder, Site(Path(folder) / "site", url) as site:
         yield Joined(http, site)
     assert site.left() == []
 

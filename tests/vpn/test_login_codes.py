@@ -92,6 +92,14 @@ def test_an_older_code_than_the_last_is_good_no_more(gateway: Gateway, given: Gi
     assert logins(rows)[1:] == [(NAME, False, "replayed_code")]
 
 
+def test_ten_wrong_codes_shut_the_name_wherever_they_came_from(gateway: Gateway, given: Given, rows: Rows) -> None:
+    given(ACCOUNT)
+    for number in range(10):
+        assert_told_nothing(gateway.login(NAME, PASSWORD + wrong_code(), Calling_Station_Id=f"203.0.113.{number}"))
+    assert_told_nothing(gateway.login(NAME, PASSWORD + code(), Calling_Station_Id="203.0.113.99"))
+    assert logins(rows)[-1] == (NAME, False, "too_many_tries")
+
+
 def test_a_wrong_an_old_and_a_missing_code_come_in_nowhere(gateway: Gateway, given: Given, rows: Rows) -> None:
     given(ACCOUNT)
     for tried in (wrong_code(), code(-4), code(4), ""):

@@ -83,6 +83,34 @@ def test_a_wrong_password_comes_in_nowhere(gateway: Gateway, given: Given, rows:
     assert logins(rows) == [(NAME, False, "wrong_password")] * len(wrong)
 
 
+def test_ten_wrong_passwords_from_one_address_shut_the_name_to_that_address_and_to_no_other(
+    gateway: Gateway, given: Given, rows: Rows
+) -> None:
+    given(ACCOUNT)
+    given(replace(ACCOUNT, username="zhang.wei"))
+    for number in range(10):
+        assert_told_nothing(gateway.login(NAME, f"guess {number}"))
+    assert_told_nothing(gateway.login(NAME, PASSWORD))
+    assert gateway.login("zhang.wei", PASSWORD).accepted
+    assert gateway.login(NAME, PASSWORD, Calling_Station_Id="203.0.113.10").accepted
+    assert logins(rows)[9:] == [
+        (NAME, False, "wrong_password"),
+        (NAME, False, "too_many_tries"),
+        ("zhang.wei", True, None),
+        (NAME, True, None),
+    ]
+
+
+def test_a_name_that_was_shut_opens_five_minutes_after_the_wrong_tries(
+    gateway: Gateway, given: Given, rows: Rows
+) -> None:
+    given(ACCOUNT)
+    for number in range(12):
+        assert_told_nothing(gateway.login(NAME, f"guess {number}"))
+    rows("UPDATE vpn_logins SET at = at - interval '5 minutes'")
+    assert gateway.login(NAME, PASSWORD).accepted
+
+
 def test_nobody_comes_in_by_a_name_that_is_none(gateway: Gateway, given: Given, rows: Rows) -> None:
     given(ACCOUNT)
     assert_told_nothing(gateway.login("zhang.wei", PASSWORD))
