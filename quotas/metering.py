@@ -103,6 +103,12 @@ def usage(session: Session, start: datetime, end: datetime) -> list[Usage]:
     return [Usage(row[0], row[1], row[2], float(row[3])) for row in rows]
 
 
+def hours_by_origin(session: Session, resource_class: str, start: datetime, end: datetime) -> dict[UUID, float]:
+    """Return the unit-hours of one class between two instants by department; without those that used nothing."""
+    rows = session.execute(_HOURS, {"class": resource_class, "start": start, "end": end})
+    return {row[0]: float(row[1]) for row in rows}
+
+
 def usage_of(session: Session, subject: UUID, end: datetime) -> dict[str, float]:
     """Return the unit-hours of each class that one subject used up to `end`, on its department's own account."""
     rows = session.execute(_USAGE_OF, {"subject": subject, "end": end})
@@ -114,6 +120,14 @@ _USAGE_OF = text("""
     FROM ledger_postings p JOIN ledger_accounts a ON a.id = p.account_id
     WHERE p.subject = :subject AND a.owner = p.origin AND p.at < :end
     GROUP BY a.resource_class
+""")
+
+_HOURS = text("""
+    SELECT p.origin, sum(p.used * extract(epoch FROM CAST(:end AS timestamptz) - greatest(p.at, :start))) / 3600
+    FROM ledger_postings p JOIN ledger_accounts a ON a.id = p.account_id
+    WHERE a.owner = p.origin AND a.resource_class = :class AND p.at < :end
+    GROUP BY p.origin
+    HAVING sum(p.used * extract(epoch FROM CAST(:end AS timestamptz) - greatest(p.at, :start))) > 0
 """)
 
 _USAGE = text("""

@@ -1,5 +1,6 @@
 """Days and months as people name them: of the site's zone, whole."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -34,6 +35,13 @@ def in_month(asked: Listing) -> Listing:
         return asked
     start, end = month("month", filters.pop("month"))
     return replace(asked, filters=filters | {"from": start.isoformat(), "to": end.isoformat()})
+
+
+def between(args: Mapping[str, str], now: datetime, days: int) -> tuple[datetime, datetime]:
+    """Return the first instant of the day `from`, and of the day after `to`; without them, of the last so many days.
+    Raises Invalid."""
+    end = day("to", args.get("to") or today(now).isoformat(), 1)
+    return (day("from", args["from"]) if args.get("from") else end - timedelta(days=days)), end
 
 
 def today(now: datetime) -> date:

@@ -73,9 +73,12 @@ def progress_link(url: str | None, until: datetime | None) -> dict[str, Any]:
     return {"url": url, "expires_at": stamp(until)}
 
 
-class DecisionsQuery(Strict):
+class PeriodQuery(Strict):
     since: Instant = Field(alias="from", description="the first instant")
     until: Instant = Field(alias="to", description="the first instant after")
+
+
+class DecisionsQuery(PeriodQuery):
     by: By = "kind"
 
 
@@ -94,6 +97,26 @@ class Decisions(Answer):
     """How long decisions took, a line for each kind, department or role."""
 
     items: list[DecisionTimes]
+
+
+class VpnUsage(Answer):
+    """What a department used of the VPN."""
+
+    department: str
+    department_name: str
+    account_hours: float = Field(description="of its accounts, by the ledger")
+    account_months: float = Field(description="of 730 hours")
+    people: int = Field(description="accounts that were in at least once")
+    tunnels: int
+    hours: float = Field(description="of its tunnels, by RADIUS accounting")
+    gib_sent: float = Field(description="by its people, to the gateway")
+    gib_received: float = Field(description="by its people, from the gateway")
+
+
+class VpnUsages(Answer):
+    """What departments used of the VPN, a line for each that used any."""
+
+    items: list[VpnUsage]
 
 
 class RegisterQuery(Strict):

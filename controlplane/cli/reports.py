@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from controlplane.cli.output import operator, with_session
 from controlplane.reports import decisions as decisions_report
 from controlplane.reports import usage as usage_report
+from controlplane.reports import vpn_usage as vpn_report
 
 _INSTANT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
@@ -45,6 +46,17 @@ def decisions(session: Session, start: datetime, end: datetime, by: str, shape: 
     """How long decisions took on the requests that were decided in a period, in hours with those who decide."""
     found = decisions_report.decisions(session, operator(), start.replace(tzinfo=UTC), end.replace(tzinfo=UTC), by)
     _print([asdict(line) for line in found], [f.name for f in fields(decisions_report.DecisionTimes)], shape)
+
+
+@report.command("vpn-usage")
+@click.option("--from", "start", type=_INSTANT, required=True, help="First instant, UTC.")
+@click.option("--to", "end", type=_INSTANT, required=True, help="First instant after the period, UTC.")
+@click.option("--format", "shape", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+@with_session
+def vpn_usage(session: Session, start: datetime, end: datetime, shape: str) -> None:
+    """Account-months, tunnels, hours and GiB of each department's VPN in a period."""
+    found = vpn_report.vpn_usage(session, operator(), start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
+    _print([asdict(line) for line in found], [f.name for f in fields(vpn_report.VpnUsage)], shape)
 
 
 def _print(lines: list[dict[str, Any]], columns: list[str], shape: str) -> None:

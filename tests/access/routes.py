@@ -142,7 +142,7 @@ _SHOWN = (
     Route("register.change", ("register.write",), sent=_REGISTER),
     *_all("console.register", "console.register_csv", needs=OPEN, says=frozenset({404})),
     *_all("console.register_settings", needs="register.write"),
-    *_all("reports.decisions", needs="centre.read", query=_PERIOD),
+    *_all("reports.decisions", "reports.vpn_usage", needs="centre.read", query=_PERIOD),
     *_all("console.report_decisions", "console.report_decisions_csv", needs="centre.read"),
 )
 
@@ -230,6 +230,7 @@ _VPN_PAGES = (
     *_all("console.vpn_logins", "console.vpn_logins_csv", needs="resource.read"),
     *_all("console.vpn_session_disconnect", needs="resource.operate", owned=True),
     *_all("console.vpn_gateways", "console.vpn_gateways_csv", needs="pool.read"),
+    *_all("console.vpn_usage", "console.vpn_usage_csv", needs="centre.read"),
     *_all("console.vpn_gateway", "console.vpn_gateway_csv", needs=("pool.read", "resource.read")),
     Route("console.vpn_group_new", ("pool.write",)),
     Route("console.vpn_group_create", ("pool.write",), sent=_GROUP),

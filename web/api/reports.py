@@ -5,10 +5,11 @@ from dataclasses import asdict
 from flask import Response
 
 from controlplane.reports import decisions as report
+from controlplane.reports import vpn_usage as vpn_report
 from web import present
 from web.api.nouns import noun
 from web.context import actor, session
-from web.published import Decisions, DecisionsQuery
+from web.published import Decisions, DecisionsQuery, PeriodQuery, VpnUsages
 
 api = noun("reports", "/reports", "Figures over a period")
 
@@ -21,4 +22,15 @@ def decisions(query: DecisionsQuery) -> Response:
     does not count.
     """
     found = report.decisions(session(), actor(), query.since, query.until, query.by)
+    return present.answer({"items": [asdict(line) for line in found]})
+
+
+@api.get("/vpn-usage", responses={200: VpnUsages})
+def vpn_usage(query: PeriodQuery) -> Response:
+    """Show what departments used of the VPN in a period
+
+    Accounts by the ledger; tunnels, hours and GiB by RADIUS accounting. Of a tunnel that was up beyond the period the
+    part of its time, and the same part of its bytes.
+    """
+    found = vpn_report.vpn_usage(session(), actor(), query.since, query.until)
     return present.answer({"items": [asdict(line) for line in found]})

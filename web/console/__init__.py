@@ -52,6 +52,7 @@ from web.console import (
     vpn_import,
     vpn_passwords,
     vpn_tunnels,
+    vpn_usage,
     webhooks,
 )
 from web.console.things import page_of
@@ -78,6 +79,7 @@ for module in (
     vpn_account,
     vpn_passwords,
     vpn_tunnels,
+    vpn_usage,
     vpn_gateways,
     vpn_groups,
     request_list,
@@ -229,7 +231,7 @@ _PAGES_OF = {
                 "account_new",
                 "account_ask",
             ),
-            *("passwords", "passwords_issue", "passwords_chosen", "sessions", "logins", "gateways", "gateway"),
+            *("passwords", "passwords_issue", "passwords_chosen", "sessions", "logins", "usage", "gateways", "gateway"),
             *("group", "group_new", "group_create", "group_change", "group_delete"),
         )
     }

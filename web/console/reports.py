@@ -1,6 +1,5 @@
 """Reports: how long decisions take."""
 
-from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request
@@ -13,7 +12,7 @@ from controlplane.reports import decisions as report
 from controlplane.reports.decisions import DecisionTimes
 from web.console.lists import Column, Filter, Table, file, shown
 from web.context import actor, arrival, session
-from web.days import day, today
+from web.days import between
 from web.register_words import request_kind
 from web.words import role_word
 
@@ -80,11 +79,8 @@ def _table() -> Table:
 
 
 def _fetch(_listing: Listing) -> Page[Any]:
-    """Read all lines at once; days are days of the site's zone, and the last one is meant whole."""
-    last = request.args.get("to") or today(arrival().now).isoformat()
-    end = day("to", last, 1)
-    start = day("from", request.args["from"]) if request.args.get("from") else end - timedelta(days=DAYS)
-    found = report.decisions(session(), actor(), start, end, _by())
+    """Read all lines at once; days are days of the site's zone."""
+    found = report.decisions(session(), actor(), *between(request.args, arrival().now, DAYS), _by())
     return Page(found, None, None, len(found))
 
 
