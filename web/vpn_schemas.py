@@ -54,6 +54,18 @@ class VpnOrderBody(Strict):
     until: Instant | None = Field(None, description="with extend: until when it is good")
 
 
+class VpnMoveBody(Strict):
+    """Which accounts, as other orders say it, and where to; what is left out stays as it is."""
+
+    department: Code | None = Field(None, description="the caller's own where it is left out")
+    ids: list[UUID] = Field(default_factory=list, max_length=MOST_AT_ONCE)
+    state: str | None = Field(None, description="one or more states, separated by commas")
+    system: Code | None = Field(None, description="of those that reach this system alone")
+    unused_since: Instant | None = Field(None, description="nobody came in under it since")
+    to_gateway: Code | None = None
+    to_system: Code | None = Field(None, description="the one system to reach; null: all of the department")
+
+
 class CredentialsBody(Strict):
     department: Code | None = Field(None, description="the caller's own where it is left out")
     ids: list[UUID] = Field(

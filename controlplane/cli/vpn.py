@@ -13,7 +13,7 @@ from controlplane.cli.output import as_json, operator, show_one, show_rows, with
 from controlplane.paging import Listing
 from controlplane.persons import Person
 from controlplane.secrets import keys
-from controlplane.services import requests, resources, vpn_credentials, vpn_groups, vpn_orders
+from controlplane.services import requests, resources, vpn_credentials, vpn_groups, vpn_moves, vpn_orders
 from controlplane.services.vpn_credentials import Which
 from controlplane.settings import settings
 from controlplane.vpn_slips import FIELDS, LEAST_PASSPHRASE
@@ -105,6 +105,23 @@ _order(
     "Let accounts be good for longer.",
     click.option("--until", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), required=True),
 )
+
+
+@vpn.command()
+@click.option("--department", required=True)
+@click.option("--state", help="Only those in one of these states, separated by commas.")
+@click.option("--system", help="Only those of this system.")
+@click.option("--to-gateway", "gateway", help="Code of the gateway that they are to be at.")
+@click.option("--to-system", help="The one system that they are to reach.")
+@click.option("--to-department", "whole", is_flag=True, help="They are to reach all of the department.")
+@click.argument("account_ids", type=click.UUID, nargs=-1)
+@with_session
+def move(session: Session, department: str, account_ids: Any, **said: Any) -> None:
+    """Move accounts to another gateway or group; passwords stay good. All of a department that fit, or those named by
+    id."""
+    which = vpn_orders.Which(department, account_ids, said["state"], said["system"])
+    target = vpn_moves.Target(said["gateway"], said["to_system"], said["whole"])
+    click.echo(f"move: {len(vpn_moves.move(session, operator(), which, target))} accounts")
 
 
 @vpn.command()

@@ -56,6 +56,15 @@ class VpnAccountSize(BaseModel):
     max_sessions: MaxSessions
 
 
+class Place(BaseModel):
+    """Where an account is to be moved: codes of a gateway and of the one system that it is to reach."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gateway: Code
+    system: Code | None
+
+
 class _System(NamedTuple):
     id: UUID
     mlps_level: int
@@ -204,6 +213,11 @@ def _resize(_session: Session, account: Resource, body: VpnAccountSize) -> Chang
     return Change(account.spec | most, account.wanted | most, account.demand)
 
 
+def _move(_session: Session, account: Resource, body: Place) -> Change:
+    spec = account.spec | {"gateway": body.gateway, "system": body.system}
+    return Change(spec, {**account.wanted, "system": body.system}, account.demand)
+
+
 VPN_ACCOUNT = Kind(
     name="vpn_account",
     classes=("vpn_account",),
@@ -216,6 +230,8 @@ VPN_ACCOUNT = Kind(
         # Also while its gateway is away: from RADIUS it is out at once.
         "stop": Verb(frozenset({"running", "faulted", "changing", "building"}), partial(_power, "off")),
         "resize": Verb(frozenset({"running", "stopped", "faulted"}), _resize, VpnAccountSize),
+        # Its gateway and its system are the business of whoever orders it (`controlplane.services.vpn_moves`).
+        "move": Verb(frozenset({"running", "stopped", "faulted"}), _move, Place),
         "retry": Verb(frozenset({"faulted"}), _again),
     },
     most_at_once=30_000,

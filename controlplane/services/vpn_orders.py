@@ -59,7 +59,7 @@ def act(session: Session, actor: Actor, order: Order) -> list[UUID]:
         raise Invalid(field="until", reason="goes with extend, and with nothing else")
     action = _ACTIONS[order.verb]
     department = lookups.department_for(session, actor, order.which.department, action)
-    refs = _which(session, department.id, order)
+    refs = chosen(session, department.id, order.which, order.verb)
     found = lookups.resources_locked(session, actor, KIND, refs, action)
     if order.verb == "revoke":
         admission.admit_release(session, actor, list(found.values()))
@@ -92,27 +92,28 @@ def _do(session: Session, account: Resource, order: Order) -> list[audit.Act]:
     return [changes.do(session, account, _CHANGES[order.verb], None)]
 
 
-def _which(session: Session, department: UUID, order: Order) -> list[UUID]:
-    most, which = KINDS[KIND].most_at_once, order.which
-    refs = list(dict.fromkeys(which.ids)) if which.ids else _fitting(session, department, order, most + 1)
+def chosen(session: Session, department: UUID, which: Which, verb: str) -> list[UUID]:
+    """Return the ids of the accounts that a verb is ordered for. Raises NothingFits, Invalid."""
+    most = KINDS[KIND].most_at_once
+    refs = list(dict.fromkeys(which.ids)) if which.ids else _fitting(session, department, which, verb, most + 1)
     if not refs:
-        raise NothingFits(noun="VPN account", verb=order.verb)
+        raise NothingFits(noun="VPN account", verb=verb)
     if len(refs) > most:
         raise Invalid(field="ids", reason=f"one order takes {most} accounts; say which")
     return refs
 
 
-def _fitting(session: Session, department: UUID, order: Order, limit: int) -> list[UUID]:
-    """Return those that were not named: of them whatever the order is not possible for now is passed over."""
-    which = order.which
+def _fitting(session: Session, department: UUID, which: Which, verb: str, limit: int) -> list[UUID]:
+    """Return those that were not named: of them whatever the verb is not possible for now is passed over."""
     of = select(Resource.id).where(
         Resource.department_id == department,
         Resource.kind == KIND,
         Resource.deleted_at.is_(None),
         Resource.desired == "present",
     )
-    if order.verb in _CHANGES:
-        of = of.where(Resource.state.in_(KINDS[KIND].verbs[_CHANGES[order.verb]].possible_in))
+    changed = KINDS[KIND].verbs.get(_CHANGES.get(verb, verb))
+    if changed:
+        of = of.where(Resource.state.in_(changed.possible_in))
     if which.state:
         of = of.where(Resource.state.in_(which.state.split(",")))
     if which.system:

@@ -179,6 +179,7 @@ _VPN = (
     *_all("vpn_accounts.order_many", needs="resource.operate", owned=True, verb="suspend", sent=_OURS),
     *_all("vpn_accounts.order_many", needs="resource.delete", owned=True, verb="revoke", sent=_OURS),
     Route("vpn_accounts.order_many", ("lease.write",), owned=True, verb="extend", sent={**_OURS, "until": _END}),
+    Route("vpn_accounts.move_many", ("resource.change",), owned=True, sent={**_OURS, "to_system": None}),
     Route("vpn_accounts.credentials", ("vpn.issue",), owned=True, sent={**_OURS, "passphrase": "long enough it is"}),
     *_all("vpn_accounts.suspend", needs="resource.operate", owned=True),
     *_all("vpn_accounts.resume", "vpn_accounts.retry", needs="resource.operate", owned=True, says=frozenset({409})),

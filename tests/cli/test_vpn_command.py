@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 import pyzipper
+from sqlalchemy import text
 
 from controlplane.bootstrap import Installation
 from controlplane.db import transaction
 from controlplane.models import VpnAccount
 from controlplane.secrets import keys
 from tests.cli.test_commands import Steppe, done, parsed, steppe
-from tests.vpn_accounts.scene import furnish
+from tests.vpn_accounts.scene import furnish, make_gateway, make_group
 
 __all__ = ["steppe"]
 
@@ -111,3 +112,15 @@ def test_what_is_sealed_of_accounts_is_sealed_anew_with_all_else(steppe: Steppe,
     assert "1 VPN accounts" in done(steppe("user", "reseal"))
     with installation.sessions() as session:
         assert session.query(VpnAccount.person).scalar() != before
+
+
+def test_accounts_are_moved_to_another_gateway(steppe: Steppe, installation: Installation) -> None:
+    create(steppe, 1), create(steppe, 2)
+    with transaction(installation.sessions) as session:
+        make_gateway(session, "vpn-2")
+        make_group(session, gateway="vpn-2")
+    with transaction(installation.sessions) as session:
+        session.execute(text("UPDATE resources SET state = 'running'"))
+    words = ("vpn", "move", "--department", "environment", "--to-gateway", "vpn-2")
+    assert done(steppe(*words)).strip() == "move: 2 accounts"
+    assert {row["gateway"] for row in parsed(steppe("vpn", "list", "--json"))} == {"vpn-2"}

@@ -126,6 +126,23 @@ def test_many_are_suspended_and_resumed_by_what_they_have_in_common(http: Caller
     assert http.ours.get("/vpn-accounts").json["items"] == []
 
 
+def test_many_are_moved_to_a_group_of_a_system_and_back(http: Callers) -> None:
+    group = {"gateway": "vpn-1", "department": "environment", "system": "monitoring", "prefix": 28}
+    assert http.admin.post("/vpn-groups", group).status_code == 201
+    http.ours.post("/vpn-accounts/bulk", {"accounts": [account(number) for number in (1, 2)]})
+    look(http)
+    assert http.ours.post("/vpn-accounts/bulk/move", {"to_system": "monitoring"}).json["count"] == 2
+    look(http)
+    assert {one["system"] for one in http.ours.get("/vpn-accounts").json["items"]} == {"monitoring"}
+    back = http.ours.post("/vpn-accounts/bulk/move", {"system": "monitoring", "to_system": None})
+    assert (back.status_code, back.json["count"]) == (202, 2)
+    assert {one["system"] for one in http.ours.get("/vpn-accounts").json["items"]} == {None}
+    assert http.ours.post("/vpn-accounts/bulk/move", {}).status_code == 422
+    assert (
+        http.theirs.post("/vpn-accounts/bulk/move", {"to_system": None, "department": "environment"}).status_code == 404
+    )
+
+
 def test_an_administrator_opens_changes_and_closes_a_group(http: Callers) -> None:
     body = {"gateway": "vpn-1", "department": "environment", "system": "monitoring", "prefix": 28}
     made = http.admin.post("/vpn-groups", {**body, "networks": ["10.1.0.8/32"]})

@@ -10,7 +10,7 @@ from flask import Response, url_for
 from controlplane import lookups, vpn_rows
 from controlplane.policy import allows
 from controlplane.secrets import Keys
-from controlplane.services import leases, requests, resources, vpn_credentials, vpn_orders
+from controlplane.services import leases, requests, resources, vpn_credentials, vpn_moves, vpn_orders
 from web import present, vpn_people, vpn_present
 from web.api.nouns import listing, noun
 from web.context import actor, entrance, own_department, session, version
@@ -25,6 +25,7 @@ from web.vpn_schemas import (
     VpnAccountQuery,
     VpnAccountsBody,
     VpnAccountSize,
+    VpnMoveBody,
     VpnOrderBody,
     VpnOrderPath,
 )
@@ -73,7 +74,19 @@ def order_many(path: VpnOrderPath, body: VpnOrderBody, query: WriteQuery) -> Res
     """Suspend, resume, revoke, extend or confirm many accounts, all or none"""
     which = vpn_orders.Which(own_department(body.department), body.ids, body.state, body.system, body.unused_since)
     done = vpn_orders.act(session(), actor(), vpn_orders.Order(path.verb, which, body.until))
-    return present.answer({"count": len(done), "accounts": [str(one) for one in done]}, 202)
+    return _ordered(done)
+
+
+@api.post("/bulk/move")
+def move_many(body: VpnMoveBody, query: WriteQuery) -> Response:
+    """Move many accounts to another gateway, or to another group of the department, all or none
+
+    They come in there, and no longer where they were; passwords stay good.
+    """
+    which = vpn_orders.Which(own_department(body.department), body.ids, body.state, body.system, body.unused_since)
+    whole = body.to_system is None and "to_system" in body.model_fields_set
+    done = vpn_moves.move(session(), actor(), which, vpn_moves.Target(body.to_gateway, body.to_system, whole))
+    return _ordered(done)
 
 
 @api.post("/credentials", responses={200: _FILE})
@@ -152,6 +165,10 @@ def history(path: IdPath) -> Response:
     """The newest hundred events of an account"""
     account = lookups.resource_for(session(), actor(), KIND, path.ref)
     return present.answer({"items": [present.event(e) for e in lookups.history(session(), actor(), account.id)]})
+
+
+def _ordered(done: list[UUID]) -> Response:
+    return present.answer({"count": len(done), "accounts": [str(one) for one in done]}, 202)
 
 
 def _submit(department: str | None, rows: list[vpn_rows.VpnAccountRow]) -> requests.Submitted:
