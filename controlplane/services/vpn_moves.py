@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from controlplane import audit, changes, jobs, lookups
 from controlplane.actor import Actor
 from controlplane.capacity import with_names
-from controlplane.errors import Invalid, NotFound, Refusal, RowsRefused
+from controlplane.errors import Invalid
 from controlplane.kinds.vpn_account import Place
 from controlplane.models import Pool, Resource, System, VpnGroup
-from controlplane.services.vpn_orders import KIND, Which, chosen
+from controlplane.services.vpn_orders import KIND, Which, chosen, for_each
 from quotas import ledger
 from quotas.amounts import QuotaExceeded
 from quotas.ledger import Demand
@@ -59,18 +59,9 @@ def move(session: Session, actor: Actor, which: Which, target: Target) -> list[U
     groups = _groups(session, department.id)
     found = lookups.resources_locked(session, actor, KIND, refs, _ACTION)
     before = {account.pool_id for account in found.values()}
-    done: list[audit.Act] = []
-    problems: list[tuple[int, Refusal]] = []
-    for place, ref in enumerate(refs):
-        try:
-            if ref not in found or found[ref].department_id != department.id:
-                raise NotFound(noun=KIND, name=str(ref))
-            stays = system is None and not target.of_department
-            done.append(_moved(session, found[ref], _group(groups, found[ref], target, stays=stays, system=system)))
-        except Refusal as refusal:
-            problems.append((place, refusal))
-    if problems:
-        raise RowsRefused(problems)
+    done = for_each(
+        refs, found, department.id, lambda account: _moved(session, account, _group(groups, account, target, system))
+    )
     _take(session, department.id, [found[ref] for ref in refs])
     audit.record(session, actor, done)
     session.flush()
@@ -101,15 +92,10 @@ def _groups(session: Session, department: UUID) -> Mapping[tuple[UUID, UUID | No
 
 
 def _group(
-    groups: Mapping[tuple[UUID, UUID | None], _Group],
-    account: Resource,
-    target: Target,
-    *,
-    stays: bool,
-    system: UUID | None,
+    groups: Mapping[tuple[UUID, UUID | None], _Group], account: Resource, target: Target, system: UUID | None
 ) -> _Group:
-    """Return the group that an account is to be in. Raises Invalid."""
-    of = account.system_id if stays else system
+    """Return the group that an account is to be in, of `system` where the target names one. Raises Invalid."""
+    of = system if target.system or target.of_department else account.system_id
     if target.gateway:
         to = next((group for group in groups.values() if (group.gateway, group.system) == (target.gateway, of)), None)
     else:
@@ -125,10 +111,10 @@ def _group(
     return to
 
 
-def _moved(session: Session, account: Resource, to: _Group) -> audit.Act:
+def _moved(session: Session, account: Resource, to: _Group) -> list[audit.Act]:
     done = changes.do(session, account, "move", Place(gateway=to.gateway, system=to.code))
     account.pool_id, account.system_id = to.pool, to.system
-    return done
+    return [done]
 
 
 def _take(session: Session, department: UUID, accounts: Sequence[Resource]) -> None:

@@ -1,6 +1,6 @@
 """One order for many VPN accounts at once: those that are named, or all of a department that fit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -63,23 +63,34 @@ def act(session: Session, actor: Actor, order: Order) -> list[UUID]:
     found = lookups.resources_locked(session, actor, KIND, refs, action)
     if order.verb == "revoke":
         admission.admit_release(session, actor, list(found.values()))
-    done: list[audit.Act] = []
-    problems: list[tuple[int, Refusal]] = []
-    for place, ref in enumerate(refs):
-        try:
-            if ref not in found or found[ref].department_id != department.id:
-                raise NotFound(noun=KIND, name=str(ref))
-            done += _do(session, found[ref], order)
-        except Refusal as refusal:
-            problems.append((place, refusal))
-    if problems:
-        raise RowsRefused(problems)
+    done = for_each(refs, found, department.id, lambda account: _do(session, account, order))
     if order.verb == "confirm":
         session.execute(_CONFIRMED, {"ids": refs})
     audit.record(session, actor, done)
     session.flush()
     jobs.enqueue_pools(session, {one.pool_id for one in found.values()}, actor.trace)
     return refs
+
+
+def for_each(
+    refs: Sequence[UUID],
+    found: Mapping[UUID, Resource],
+    department: UUID,
+    do: Callable[[Resource], list[audit.Act]],
+) -> list[audit.Act]:
+    """Do something to each account of a department that was found; return what to say of it. Raises RowsRefused."""
+    done: list[audit.Act] = []
+    problems: list[tuple[int, Refusal]] = []
+    for place, ref in enumerate(refs):
+        try:
+            if ref not in found or found[ref].department_id != department:
+                raise NotFound(noun=KIND, name=str(ref))
+            done += do(found[ref])
+        except Refusal as refusal:
+            problems.append((place, refusal))
+    if problems:
+        raise RowsRefused(problems)
+    return done
 
 
 def _do(session: Session, account: Resource, order: Order) -> list[audit.Act]:
