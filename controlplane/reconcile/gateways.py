@@ -84,7 +84,8 @@ def check(sessions: Sessions, drivers: Drivers, pool: UUID, trace: str | None = 
 def look(sessions: Sessions, drivers: Drivers, pool: UUID, trace: str | None = None) -> Looked:
     """Make a gateway and its accounts as they are wanted. May raise Unreachable, Rejected; what was done by then stays.
 
-    Those who are to be out come first: they need nothing of the groups.
+    Those who are to be out come first: they need nothing of the groups. Their tunnels are looked at again later, as one
+    may come up right now.
     """
     with transaction(sessions) as session:
         gateway = session.get(Pool, pool)
@@ -97,6 +98,8 @@ def look(sessions: Sessions, drivers: Drivers, pool: UUID, trace: str | None = N
     ended, left = tunnels.end_unwanted(sessions, driver, gateway)
     out = [one for one in pending if one.out]
     settled = _settle(sessions, actor, out)
+    with transaction(sessions) as session:
+        jobs.enqueue_tunnels(session, pool, tunnels.AGAIN_SECONDS, trace)
     grouped = _set_groups(driver, wanted)
     if grouped:
         log.info("groups set", pool=gateway.code, groups=len(wanted))

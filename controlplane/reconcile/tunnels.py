@@ -1,4 +1,8 @@
-"""The tunnels of one gateway: which may be up, the end of those that may not, and the record of those that are gone."""
+"""The tunnels of one gateway: which may be up, the end of those that may not, and the record of those that are gone.
+
+Who was let in just before he was put out has a tunnel only after the look that was to end it; who was off the network
+at that moment comes back with what his client still knows. So tunnels are looked at again soon, and once more later.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -11,12 +15,17 @@ import structlog
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
+from controlplane import jobs
 from controlplane.db import Sessions, transaction
 from controlplane.models import Pool, Resource, VpnAccount, VpnGroup
-from provisioners.contract import GatewayDriver, Tunnel
+from controlplane.reconcile.drivers import Drivers
+from provisioners.contract import GatewayDriver, Rejected, Tunnel, Unreachable
 
 SETTLING_SECONDS = 5
 """What RADIUS wrote so shortly before the gateway was asked may be of a tunnel that is not up yet."""
+AGAIN_SECONDS = (5, 65)
+"""When tunnels are looked at again after a look: when those that were on their way are up, and when a client that was
+away has forgotten (`ocserv_cookie_seconds`) what it came in with."""
 CLOCKS_APART_SECONDS = 90
 """How far behind a gateway may say that a tunnel came up before it looks older than its password: its clock may be, and
 ocserv tells the minute alone. What RADIUS told of ends to the second, by an order of its own."""
@@ -31,6 +40,25 @@ class _Allowed(NamedTuple):
 
     def lets(self, tunnel: Tunnel) -> bool:
         return tunnel.group == self.group and tunnel.since > self.issued - CLOCKS_APART_SECONDS
+
+
+def look_again(sessions: Sessions, drivers: Drivers, pool: UUID, trace: str | None = None) -> int:
+    """End what may not be up, and no more: one question, where nothing is to be ended. Return how many tunnels were.
+
+    A gateway that does not answer is left to a whole look, which waits for it and says so.
+    """
+    with transaction(sessions) as session:
+        gateway = session.get(Pool, pool)
+    if gateway is None:
+        return 0
+    try:
+        driver = drivers.gateway(gateway.id, gateway.driver, gateway.connection)
+        return end_unwanted(sessions, driver, gateway)[0]
+    except (Unreachable, Rejected) as error:
+        log.warning("tunnels not seen", pool=gateway.code, reason=str(error))
+        with transaction(sessions) as session:
+            jobs.enqueue_pool(session, pool, trace)
+        return 0
 
 
 def end_unwanted(sessions: Sessions, driver: GatewayDriver, gateway: Pool) -> tuple[int, int]:
