@@ -86,7 +86,8 @@ def end_unwanted(sessions: Sessions, driver: GatewayDriver, gateway: Pool) -> tu
 
 
 def _allowed(session: Session, pool: UUID, usernames: Collection[str]) -> dict[str, _Allowed]:
-    """Return who of these may be in at a gateway: in which group, how often, and since when with their password."""
+    """Return who of these may be in at a gateway: in which group, how often, and since when with their password; of
+    those alone whom RADIUS let in by it."""
     of_system = VpnGroup.system_id.is_not_distinct_from(Resource.system_id)
     most = func.coalesce(Resource.wanted["max_sessions"].as_integer(), 1)
     rows = session.execute(
@@ -101,7 +102,8 @@ def _allowed(session: Session, pool: UUID, usernames: Collection[str]) -> dict[s
             Resource.pool_id == pool,
             Resource.desired == "present",
             Resource.wanted["power"].astext == "on",
-            VpnAccount.issued_at.is_not(None),
+            # Who has not come in since he was handed his password is in by an older one, or by a cookie of it.
+            VpnAccount.last_login_at >= VpnAccount.issued_at,
             or_(Resource.lease_until.is_(None), Resource.lease_until > func.now()),
         )
     )

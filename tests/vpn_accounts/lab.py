@@ -93,8 +93,19 @@ class VpnLab:
     def states(self, *accounts: UUID) -> list[str]:
         return [self.record(account).state for account in accounts]
 
+    def accepted(self, username: str) -> None:
+        """Have RADIUS let somebody in."""
+        with transaction(self.sessions) as session:
+            session.execute(text("SET LOCAL ROLE NONE"))
+            session.execute(_ACCEPTED, {"name": username})
+
     def let_in(self, username: str, session: str = "1", **more: Any) -> Tunnel:
-        """Have somebody's tunnel be up."""
+        """Have RADIUS let somebody in, and their tunnel be up."""
+        self.accepted(username)
+        return self.carried(username, session, **more)
+
+    def carried(self, username: str, session: str = "1", **more: Any) -> Tunnel:
+        """Have a tunnel be up that RADIUS let in a while ago, or never."""
         said = {"group": "environment", "since": 4e9, "client": "203.0.113.7", "address": "10.96.0.5", **more}
         tunnel = Tunnel(username=username, session=session, **said)
         self.gateway.put(tunnel)
@@ -146,6 +157,8 @@ _USED = text("""
     SELECT a.used FROM ledger_accounts a JOIN departments d ON d.id = a.owner
     WHERE d.code = :code AND a.resource_class = 'vpn_account'
 """)
+
+_ACCEPTED = text("SELECT radius_logged(:name, 'vpn-1', '203.0.113.7', true, '')")
 
 _STARTED = text("""
     INSERT INTO vpn_sessions (unique_id, session_id, username, gateway, address, started, updated, resource_id)

@@ -61,6 +61,18 @@ def test_a_client_that_comes_back_with_its_cookie_is_put_out_when_the_cookie_is_
     assert vpn.up() == []
 
 
+def test_a_tunnel_that_an_old_password_let_in_just_before_a_new_one_was_handed_out_is_ended(vpn: VpnLab) -> None:
+    [one] = vpn.active(1)
+    vpn.accepted("wang1")
+    vpn.issue(ids=[one])
+    vpn.carried("wang1")
+    tunnels.look_again(vpn.sessions, vpn.drivers, vpn.pool.id)
+    assert vpn.up() == []
+    vpn.let_in("wang1")
+    tunnels.look_again(vpn.sessions, vpn.drivers, vpn.pool.id)
+    assert vpn.up() == ["wang1"]
+
+
 def test_looking_again_is_one_question_where_nothing_is_to_be_ended(vpn: VpnLab) -> None:
     vpn.active(1)
     vpn.let_in("wang1")
