@@ -54,7 +54,8 @@ class _Pending(NamedTuple):
 
 
 def attend(sessions: Sessions, drivers: Drivers, pool: UUID, trace: str | None = None) -> int:
-    """Look at a gateway, and again for whoever asked for it meanwhile; return how many accounts were settled.
+    """Look at a gateway, and again for whoever asked for it meanwhile; return how many accounts were settled. Who asked
+    and was not served is served by the next job.
 
     Raises Unreachable, Rejected.
     """
@@ -64,7 +65,13 @@ def attend(sessions: Sessions, drivers: Drivers, pool: UUID, trace: str | None =
             asked = jobs.take_over(session, pool)
         if not asked:
             break
-        settled += check(sessions, drivers, pool, trace).settled
+        try:
+            settled += check(sessions, drivers, pool, trace).settled
+        except Exception:
+            # They asked for a look of their own, which may go better than this one.
+            with transaction(sessions) as session:
+                jobs.enqueue_pool(session, pool, trace)
+            raise
     return settled
 
 
