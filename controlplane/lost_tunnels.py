@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-SILENT = timedelta(minutes=5)
+SILENT = timedelta(minutes=3)
 """RADIUS, which is told of each tunnel once a minute, counts one no longer that is silent for so long."""
 ANSWERED = timedelta(minutes=10)
 """A look that is older than this says nothing of what is up now."""

@@ -30,7 +30,7 @@ def the_gateway_dies(lab: Lab) -> None:
     told = len(_open(lab))
     lab.report.figure("open in the record before the gateway is looked at", f"{told} of {_MANY}")
     if told:
-        with check("until it is looked at, for five minutes at most, the record keeps out who has one tunnel alone"):
+        with check("until it is looked at, for three minutes at most, the record keeps out who has one tunnel alone"):
             [early] = lab.try_to_come_in([str(_open(lab)[0]["username"])])
             assert early.has_ended() and lab.logins(early.username)[0] == "too_many_sessions"
     with check("one look closes every tunnel that died, as of when it was last told of"):
