@@ -93,15 +93,15 @@ class VpnLab:
     def states(self, *accounts: UUID) -> list[str]:
         return [self.record(account).state for account in accounts]
 
-    def accepted(self, username: str) -> None:
-        """Have RADIUS let somebody in."""
+    def tried(self, username: str, why: str | None = None) -> None:
+        """Have somebody ask RADIUS to be let in, who is, or is not because of `why`."""
         with transaction(self.sessions) as session:
             session.execute(text("SET LOCAL ROLE NONE"))
-            session.execute(_ACCEPTED, {"name": username})
+            session.execute(_TRIED, {"name": username, "accepted": why is None, "why": why or ""})
 
     def let_in(self, username: str, session: str = "1", **more: Any) -> Tunnel:
         """Have RADIUS let somebody in, and their tunnel be up."""
-        self.accepted(username)
+        self.tried(username)
         return self.carried(username, session, **more)
 
     def carried(self, username: str, session: str = "1", **more: Any) -> Tunnel:
@@ -138,6 +138,12 @@ class VpnLab:
                 text("SELECT obstacle FROM radius_accounts WHERE username = :name"), {"name": username}
             )
 
+    def counted(self, username: str) -> int:
+        """Return how many tunnels RADIUS takes somebody to have."""
+        with self.sessions() as session:
+            session.execute(text("SET LOCAL ROLE NONE"))
+            return int(session.scalar(text("SELECT radius_sessions(:name)"), {"name": username}) or 0)
+
     def said(self, action: str) -> int:
         """Return how often the trail says this."""
         with self.sessions() as session:
@@ -158,7 +164,7 @@ _USED = text("""
     WHERE d.code = :code AND a.resource_class = 'vpn_account'
 """)
 
-_ACCEPTED = text("SELECT radius_logged(:name, 'vpn-1', '203.0.113.7', true, '')")
+_TRIED = text("SELECT radius_logged(:name, 'vpn-1', '203.0.113.7', :accepted, :why)")
 
 _STARTED = text("""
     INSERT INTO vpn_sessions (unique_id, session_id, username, gateway, address, started, updated, resource_id)

@@ -63,7 +63,7 @@ def test_a_client_that_comes_back_with_its_cookie_is_put_out_when_the_cookie_is_
 
 def test_a_tunnel_that_an_old_password_let_in_just_before_a_new_one_was_handed_out_is_ended(vpn: VpnLab) -> None:
     [one] = vpn.active(1)
-    vpn.accepted("wang1")
+    vpn.tried("wang1")
     vpn.issue(ids=[one])
     vpn.carried("wang1")
     tunnels.look_again(vpn.sessions, vpn.drivers, vpn.pool.id)
