@@ -17,6 +17,7 @@ CHECK = "check"
 WATCH = "watch"
 FOLLOW = "follow"
 GATEWAY = "gateway"
+TUNNELS = "tunnels"
 IMPORT = "vpn_import"
 
 
@@ -48,6 +49,13 @@ def enqueue_pool(session: Session, pool: UUID, trace: str | None = None) -> int:
     """Ask for it for what is committed already; return the job's id. One that waits already serves as well. Of the
     workers alone: a tenant's transaction sees no job."""
     return _once(session, GATEWAY, f"{GATEWAY} {pool}", pool, trace)
+
+
+def enqueue_tunnels(session: Session, pool: UUID, after: Iterable[int], trace: str | None = None) -> None:
+    """Have the tunnels of a gateway be looked at again after so many seconds each. What waits already is put off to
+    then: there is one job for each of these times at most. Of the workers alone."""
+    asked = {"task": TUNNELS, "queue": GATEWAY, "lock": f"{TUNNELS} {pool} ", "after": sorted(after)}
+    session.execute(_DEFER_TUNNELS, {**asked, "pool": str(pool), "trace": trace})
 
 
 def take_over(session: Session, pool: UUID) -> bool:
@@ -122,6 +130,16 @@ _DEFER_FOR_POOL = """
             NULL)::procrastinate_job_to_defer_v1
     ]))
 """
+
+# No function of procrastinate's puts off what waits already, and one more job with its lock would be an error.
+_DEFER_TUNNELS = text("""
+    INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock, args, scheduled_at)
+    SELECT :queue, :task, :lock || seconds,
+           jsonb_build_object('pool_id', CAST(:pool AS text), 'trace', CAST(:trace AS text)),
+           now() + make_interval(secs => seconds)
+    FROM unnest(CAST(:after AS integer[])) wanted(seconds) ORDER BY seconds
+    ON CONFLICT (queueing_lock) WHERE status = 'todo' DO UPDATE SET scheduled_at = EXCLUDED.scheduled_at
+""")
 
 _DEFER_FOLLOW = """
     SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[

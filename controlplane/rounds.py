@@ -15,7 +15,7 @@ from controlplane.services import idempotency, leavers, sign_in, vpn_imports
 from controlplane.services.following_up import follow_up
 from controlplane.telling import outbox, sending
 
-_DELIVERED_EVERY = 15
+_DELIVERED_EVERY, _DOUBTED_EVERY = 15, 5
 
 log = structlog.get_logger(__name__)
 
@@ -23,13 +23,14 @@ log = structlog.get_logger(__name__)
 def add(app: App, installation: Installation) -> None:
     """Add all of it to a job application."""
     _follow(app, installation)
+    _tunnels(app, installation)
     _deliver(app, installation)
     _tidy(app, installation)
     _tidy_imports(app, installation)
 
 
 def _follow(app: App, installation: Installation) -> None:
-    """Follow requests, leases and tunnels up."""
+    """Follow requests, leases and VPN accounts up."""
     sessions = installation.sessions
 
     @app.periodic(cron="*/5 * * * *")
@@ -57,6 +58,11 @@ def _follow(app: App, installation: Installation) -> None:
             reviewed = vpn_review.review(session, system("worker"), now)
         log.info("reviewed VPN accounts", **asdict(reviewed), timestamp=timestamp)
 
+
+def _tunnels(app: App, installation: Installation) -> None:
+    """Find out of tunnels that nobody tells of any more."""
+    sessions = installation.sessions
+
     @app.periodic(cron="* * * * *")
     @app.task(name="close_lost_tunnels", queue=jobs.SWEEP, queueing_lock="close_lost_tunnels")
     def close_lost_tunnels(timestamp: int) -> int:
@@ -65,6 +71,12 @@ def _follow(app: App, installation: Installation) -> None:
         if closed:
             log.info("closed tunnels that nobody tells of", tunnels=closed)
         return closed
+
+    @app.periodic(cron=f"* * * * * */{_DOUBTED_EVERY}")
+    @app.task(name="doubt_tunnels", queue=jobs.SWEEP, queueing_lock="doubt_tunnels")
+    def doubt_tunnels(timestamp: int) -> int:
+        with transaction(sessions) as session:
+            return lost_tunnels.doubt(session, datetime.fromtimestamp(timestamp, UTC))
 
 
 def _deliver(app: App, installation: Installation) -> None:

@@ -18,7 +18,7 @@ from procrastinate.manager import JobManager
 from controlplane import bootstrap, jobs, rounds
 from controlplane.bootstrap import Installation
 from controlplane.db import CENTRE_ROLE, CONNECT_SECONDS, Sessions, is_away, transaction
-from controlplane.reconcile import gateways, tenancy, watching
+from controlplane.reconcile import gateways, tenancy, tunnels, watching
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.gate import Limits
 from controlplane.reconcile.resource import park, put_off, reconcile
@@ -141,6 +141,11 @@ def _add_gateways(app: App, sessions: Sessions, drivers: Drivers) -> None:
                 gateways.put_off(sessions, UUID(pool_id), str(error), None)
                 return 0
 
+    @app.task(name=jobs.TUNNELS, queue=jobs.GATEWAY, retry=BackOff())
+    def look_at_tunnels(pool_id: str, trace: str | None = None) -> int:
+        with structlog.contextvars.bound_contextvars(trace=trace):
+            return tunnels.look_again(sessions, drivers, UUID(pool_id), trace)
+
 
 def _add_imports(app: App, installation: Installation) -> None:
     desk = looking.desk(installation)
@@ -193,7 +198,7 @@ async def _take_over(manager: JobManager, job: Job) -> None:
     """Let a job of a dead worker be done again; what comes again by the clock is dropped."""
     log.warning("resumed a job whose worker died", job=job.id, task=job.task_name)
     try:
-        if job.queueing_lock is None:
+        if job.queueing_lock is None or job.task_name == jobs.TUNNELS:
             await manager.retry_job(job)
         else:
             # The next one may wait already, and there can be but one.
@@ -201,4 +206,4 @@ async def _take_over(manager: JobManager, job: Job) -> None:
     except ConnectorException as error:
         if is_away(error):
             raise
-        log.info("another worker was faster", job=job.id)
+        log.info("another worker was faster, or the next one waits already", job=job.id)

@@ -93,7 +93,8 @@ class VpnAccount(Base):
 
 class VpnSession(Base):
     """One tunnel, as RADIUS accounting told of it. What is no account of ours has no `resource_id`. `end_ordered_at`:
-    somebody wants it ended, whoever may come in again."""
+    somebody wants it ended, whoever may come in again. `stop_told`: its gateway said that it is over; what we took for
+    lost is up again when it is told of again."""
 
     __tablename__ = "vpn_sessions"
     __table_args__ = (
@@ -121,6 +122,7 @@ class VpnSession(Base):
     bytes_in: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     bytes_out: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     cause: Mapped[str | None]
+    stop_told: Mapped[bool] = mapped_column(server_default=text("false"))
 
     department: Mapped[Department | None] = relationship()
 

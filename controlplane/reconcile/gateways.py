@@ -6,39 +6,33 @@ that is seen to be so. However many accounts were asked for, it is one look.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, func, or_, select, text
+from sqlalchemy import Select, or_, select, text
 from sqlalchemy.orm import Session
 
 from controlplane import audit, jobs, lifecycle
 from controlplane.actor import Actor, system
 from controlplane.db import Sessions, transaction
 from controlplane.lifecycle import Event, State
-from controlplane.models import Pool, Resource, VpnAccount, VpnGroup
-from controlplane.reconcile import recording
+from controlplane.models import Pool, Resource, VpnGroup
+from controlplane.reconcile import recording, tunnels
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.recording import Checked
-from provisioners.contract import GatewayDriver, Rejected, Tunnel, TunnelGroup, Unreachable
+from provisioners.contract import GatewayDriver, Rejected, TunnelGroup, Unreachable
 from quotas import ledger
 
 KINDS = frozenset({"vpn_account"})
 """Kinds of resource that a look at their pool makes as they are wanted, all at once."""
 AT_ONCE = 30_000
 """Accounts that one look settles; more are left to the next."""
-SETTLING_SECONDS = 5
-"""What RADIUS wrote so shortly before the gateway was asked may be of a tunnel that is not up yet."""
 _MORE_LOOKS = 20
 """So often one job looks again; what is asked for after that is the next one's."""
-CLOCKS_APART_SECONDS = 90
-"""How far behind a gateway may say that a tunnel came up before it looks older than its password: its clock may be, and
-ocserv tells the minute alone. What RADIUS told of ends to the second, by an order of its own."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -59,17 +53,9 @@ class _Pending(NamedTuple):
     out: bool
 
 
-class _Allowed(NamedTuple):
-    group: str
-    sessions: int
-    issued: float
-
-    def lets(self, tunnel: Tunnel) -> bool:
-        return tunnel.group == self.group and tunnel.since > self.issued - CLOCKS_APART_SECONDS
-
-
 def attend(sessions: Sessions, drivers: Drivers, pool: UUID, trace: str | None = None) -> int:
-    """Look at a gateway, and again for whoever asked for it meanwhile; return how many accounts were settled.
+    """Look at a gateway, and again for whoever asked for it meanwhile; return how many accounts were settled. Who asked
+    and was not served is served by the next job.
 
     Raises Unreachable, Rejected.
     """
@@ -79,7 +65,13 @@ def attend(sessions: Sessions, drivers: Drivers, pool: UUID, trace: str | None =
             asked = jobs.take_over(session, pool)
         if not asked:
             break
-        settled += check(sessions, drivers, pool, trace).settled
+        try:
+            settled += check(sessions, drivers, pool, trace).settled
+        except Exception:
+            # They asked for a look of their own, which may go better than this one.
+            with transaction(sessions) as session:
+                jobs.enqueue_pool(session, pool, trace)
+            raise
     return settled
 
 
@@ -99,7 +91,8 @@ def check(sessions: Sessions, drivers: Drivers, pool: UUID, trace: str | None = 
 def look(sessions: Sessions, drivers: Drivers, pool: UUID, trace: str | None = None) -> Looked:
     """Make a gateway and its accounts as they are wanted. May raise Unreachable, Rejected; what was done by then stays.
 
-    Those who are to be out come first: they need nothing of the groups.
+    Those who are to be out come first: they need nothing of the groups. Their tunnels are looked at again later, as one
+    may come up right now.
     """
     with transaction(sessions) as session:
         gateway = session.get(Pool, pool)
@@ -109,9 +102,11 @@ def look(sessions: Sessions, drivers: Drivers, pool: UUID, trace: str | None = N
         wanted = _groups(session, pool)
     driver = drivers.gateway(gateway.id, gateway.driver, gateway.connection)
     actor = system("worker", trace)
-    ended, left = _end_tunnels(sessions, driver, gateway)
+    ended, left = tunnels.end_unwanted(sessions, driver, gateway)
     out = [one for one in pending if one.out]
     settled = _settle(sessions, actor, out)
+    with transaction(sessions) as session:
+        jobs.enqueue_tunnels(session, pool, tunnels.AGAIN_SECONDS, trace)
     grouped = _set_groups(driver, wanted)
     if grouped:
         log.info("groups set", pool=gateway.code, groups=len(wanted))
@@ -162,76 +157,6 @@ def _set_groups(driver: GatewayDriver, wanted: frozenset[TunnelGroup]) -> bool:
         differing = ", ".join(sorted({group.name for group in found ^ wanted}))
         raise Rejected("gateway.not_as_ordered", f"after its groups were set they are still otherwise: {differing}")
     return True
-
-
-def _end_tunnels(sessions: Sessions, driver: GatewayDriver, gateway: Pool) -> tuple[int, int]:
-    """End every tunnel that may not be up, and close the record of those that are not; return how many were ended and
-    how many are left."""
-    asked = datetime.now(UTC)
-    tunnels = driver.tunnels()
-    with transaction(sessions) as session:
-        allowed = _allowed(session, gateway.id, {tunnel.username for tunnel in tunnels})
-        told = session.execute(_TOLD, {"gateway": gateway.code}).all()
-    # A gateway may tell the minute alone, and of several tunnels of one minute one is the newest.
-    started = {row.session_id: row.started for row in told}
-    tunnels = [replace(tunnel, since=started.get(tunnel.session, tunnel.since)) for tunnel in tunnels]
-    ordered = {row.session_id for row in told if row.ending}
-    unwanted = _unwanted([tunnel for tunnel in tunnels if tunnel.session not in ordered], allowed)
-    unwanted += [tunnel for tunnel in tunnels if tunnel.session in ordered]
-    if unwanted:
-        log.info("ending tunnels", pool=gateway.code, users=sorted({tunnel.username for tunnel in unwanted}))
-        driver.disconnect([tunnel.session for tunnel in unwanted])
-    ended = {tunnel.session for tunnel in unwanted}
-    left = [tunnel for tunnel in tunnels if tunnel.session not in ended]
-    with transaction(sessions) as session:
-        _close_sessions(session, gateway.code, left, asked)
-    return len(ended), len(left)
-
-
-def _allowed(session: Session, pool: UUID, usernames: Collection[str]) -> dict[str, _Allowed]:
-    """Return who of these may be in at a gateway: in which group, how often, and since when with their password."""
-    of_system = VpnGroup.system_id.is_not_distinct_from(Resource.system_id)
-    most = func.coalesce(Resource.wanted["max_sessions"].as_integer(), 1)
-    rows = session.execute(
-        select(VpnAccount.username, VpnGroup.name, most, VpnAccount.issued_at)
-        .join(Resource, Resource.id == VpnAccount.resource_id)
-        .join(
-            VpnGroup,
-            (VpnGroup.pool_id == Resource.pool_id) & (VpnGroup.department_id == Resource.department_id) & of_system,
-        )
-        .where(
-            VpnAccount.username == func.any(list(usernames)),
-            Resource.pool_id == pool,
-            Resource.desired == "present",
-            Resource.wanted["power"].astext == "on",
-            VpnAccount.issued_at.is_not(None),
-            or_(Resource.lease_until.is_(None), Resource.lease_until > func.now()),
-        )
-    )
-    return {username: _Allowed(group, most, issued.timestamp()) for username, group, most, issued in rows}
-
-
-def _unwanted(tunnels: Iterable[Tunnel], allowed: dict[str, _Allowed]) -> list[Tunnel]:
-    """Return the tunnels of those who may not be in, or in another group, of those who are in too often the newest,
-    and those that an older password let in."""
-    unwanted: list[Tunnel] = []
-    up: defaultdict[str, int] = defaultdict(int)
-    for tunnel in sorted(tunnels, key=lambda tunnel: tunnel.since):
-        may = allowed.get(tunnel.username)
-        if may and may.lets(tunnel) and up[tunnel.username] < may.sessions:
-            up[tunnel.username] += 1
-        else:
-            unwanted.append(tunnel)
-    return unwanted
-
-
-def _close_sessions(session: Session, gateway: str, tunnels: Sequence[Tunnel], asked: datetime) -> None:
-    """Close the record of every session that the gateway did not name when it was asked.
-
-    Gateways tell RADIUS of a session by the same id as they name it by here; its address they tell a minute late.
-    """
-    up = [tunnel.session for tunnel in tunnels]
-    session.execute(_CLOSE, {"gateway": gateway, "asked": asked, "settling": SETTLING_SECONDS, "up": up})
 
 
 def _settle(sessions: Sessions, actor: Actor, pending: Sequence[_Pending]) -> int:
@@ -290,16 +215,4 @@ _FORGOTTEN = text("DELETE FROM vpn_accounts WHERE resource_id = ANY(:ids)")
 _PUT_OFF = text("""
     UPDATE resources SET waiting_reason = :reason, next_try_at = :until
     WHERE pool_id = :pool AND state = ANY(:states)
-""")
-
-_TOLD = text("""
-    SELECT session_id, extract(epoch FROM started)::double precision AS started, end_ordered_at IS NOT NULL AS ending
-    FROM vpn_sessions WHERE gateway = :gateway AND stopped IS NULL
-""")
-
-_CLOSE = text("""
-    UPDATE vpn_sessions s SET stopped = s.updated, cause = 'Lost-Carrier'
-    WHERE s.gateway = :gateway AND s.stopped IS NULL
-    AND s.updated < CAST(:asked AS timestamptz) - make_interval(secs => :settling)
-    AND s.session_id <> ALL(:up)
 """)

@@ -161,12 +161,13 @@ def _accounts(session: Session, department: UUID, which: Which) -> list[_Account
     return sorted(found, key=lambda account: account.username)
 
 
+# The clock, as this transaction may have begun long before: who came in by the old password meanwhile came in before.
 _HASHED: wire.Parts = (
     (
         "hashed",
         """
         UPDATE vpn_accounts a
-        SET scheme = %(scheme)s, hash = h.hash, totp_secret = h.secret, totp_step = 0, issued_at = now()
+        SET scheme = %(scheme)s, hash = h.hash, totp_secret = h.secret, totp_step = 0, issued_at = clock_timestamp()
         FROM json_to_recordset(%(hashes)s::json) h(resource uuid, hash text, secret text)
         WHERE a.resource_id = h.resource
         """,

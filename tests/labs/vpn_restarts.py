@@ -61,7 +61,7 @@ def parts_are_restarted_under_load(lab: Lab) -> None:
 def the_clock_ends_what_is_left(lab: Lab) -> None:
     """What nobody told the end of is closed by the clock, and so is who stays longer than his lease."""
     with lab.report.check(
-        "no tunnel of a gateway that died is open for more than five minutes and a round of the clock"
+        "no tunnel of a gateway that died is open for more than three minutes and a round of the clock"
     ):
         until("all to be closed", lambda: not lab.sessions(gateway=LOST_GATEWAY, up="true"), _CLOCK, 2)
         found = [one for one in lab.sessions(gateway=LOST_GATEWAY) if one["cause"] == "Lost-Carrier"]

@@ -117,10 +117,6 @@ class Lab:
 
         return until(f"RADIUS to be told of {username}", there, wanted.get("seconds", ORDER_SECONDS)) or {}
 
-    def look(self) -> None:
-        """Have the gateway be looked at now, as the sweep does."""
-        self.steppe.command("drift", "--pool", GATEWAY)
-
     # --- what people do
 
     def client(self, username: str, place: str = "crowd", password: str | None = None, *, dtls: bool = True) -> Client:

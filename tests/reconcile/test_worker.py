@@ -6,15 +6,12 @@ time that a job is put off to is read from its row.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
-from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Job
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
@@ -27,27 +24,9 @@ from provisioners.contract import Rejected, Unreachable
 from tests.accounts import token_of
 from tests.factories import ask, vm
 from tests.reconcile.lab import Lab
+from tests.working import leave_to_a_dead_worker, make_due, resume, work
 
 AWAY = Unreachable("the hypervisor is away")
-
-
-def work(lab: Lab, queue: str = jobs.RECONCILE) -> None:
-    """Do every job of a queue that is due, as a worker process would.
-
-    In a thread of its own: the browser tests leave an event loop running in the main one.
-    """
-    app = make_app(lab.installation, lab.drivers)
-    run = partial(
-        app.run_worker,
-        queues=[queue],
-        wait=False,
-        concurrency=4,
-        delete_jobs="successful",
-        install_signal_handlers=False,
-        listen_notify=False,
-    )
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(run).result()
 
 
 def rows(lab: Lab, resource: UUID) -> list[Any]:
@@ -61,15 +40,6 @@ def rows(lab: Lab, resource: UUID) -> list[Any]:
                 ),
                 {"lock": str(resource)},
             )
-        )
-
-
-def make_due(lab: Lab, attempts: int | None = None) -> None:
-    """Let the time that jobs were put off to be now."""
-    with transaction(lab.sessions) as session:
-        session.execute(
-            text("UPDATE procrastinate_jobs SET scheduled_at = now(), attempts = coalesce(:attempts, attempts)"),
-            {"attempts": attempts},
         )
 
 
@@ -231,28 +201,6 @@ def test_a_sweep_whose_worker_died_does_not_keep_the_others_from_being_resumed(l
     work(lab, jobs.SWEEP)
     with transaction(lab.sessions) as session:
         assert session.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'sweep'")) == 0
-
-
-def leave_to_a_dead_worker(lab: Lab, heard_of: str) -> None:
-    """Hand all jobs to a worker that was last heard of so long ago."""
-    with transaction(lab.sessions) as session:
-        worker = session.scalar(
-            text(
-                "INSERT INTO procrastinate_workers (last_heartbeat)"
-                " VALUES (now() - CAST(:ago AS interval)) RETURNING id"
-            ),
-            {"ago": heard_of},
-        )
-        session.execute(text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = :worker"), {"worker": worker})
-
-
-def resume(lab: Lab) -> None:
-    """Do what the worker does every minute."""
-    app = make_app(lab.installation, lab.drivers)
-    # Each worker that starts asks for it too.
-    with app.open(), suppress(AlreadyEnqueued):
-        app.configure_task("resume_stalled").defer(timestamp=0)
-    work(lab, jobs.SWEEP)
 
 
 def test_the_sweep_runs_as_a_job_and_finds_what_was_forgotten(lab: Lab) -> None:

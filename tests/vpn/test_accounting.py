@@ -77,6 +77,59 @@ def test_what_is_told_twice_or_late_changes_nothing(gateway: Gateway, given: Giv
     assert gateway.login(NAME, PASSWORD).accepted
 
 
+def given_up(rows: Rows) -> None:
+    """Have the record be closed as of a tunnel that was lost without a word."""
+    rows("UPDATE vpn_sessions SET stopped = updated, cause = 'Lost-Carrier'")
+
+
+def test_a_session_that_was_taken_for_lost_is_open_again_once_it_is_told_of_again(
+    gateway: Gateway, given: Given, rows: Rows
+) -> None:
+    given(ACCOUNT)
+    assert gateway.account("Interim-Update", "one", NAME, Acct_Session_Time=60)
+    given_up(rows)
+    assert gateway.account("Interim-Update", "one", NAME, Acct_Session_Time=120)
+    found = only(rows)
+    assert (found["stopped"], found["cause"]) == (None, None)
+    assert gateway.login(NAME, PASSWORD).rejected
+    assert gateway.account("Stop", "one", NAME, Acct_Session_Time=130, Acct_Terminate_Cause="User-Request")
+    assert only(rows)["cause"] == "User-Request"
+
+
+def test_a_session_that_was_taken_for_lost_stays_so_where_an_old_packet_comes_late(
+    gateway: Gateway, given: Given, rows: Rows
+) -> None:
+    given(ACCOUNT)
+    assert gateway.account("Interim-Update", "one", NAME, Acct_Session_Time=60)
+    given_up(rows)
+    for status in ("Start", "Interim-Update"):
+        assert gateway.account(status, "one", NAME, Acct_Session_Time=60)
+    assert gateway.account("Start", "one", NAME, Acct_Session_Time=61)
+    assert only(rows)["cause"] == "Lost-Carrier"
+
+
+def test_the_end_of_a_session_that_was_taken_for_lost_is_what_is_told_of_it_and_nothing_opens_it_again(
+    gateway: Gateway, given: Given, rows: Rows
+) -> None:
+    given(ACCOUNT)
+    assert gateway.account("Start", "one", NAME)
+    given_up(rows)
+    assert gateway.account("Stop", "one", NAME, Acct_Session_Time=90, Acct_Terminate_Cause="Lost-Carrier")
+    ended = only(rows)
+    assert ended["stopped"] > ended["started"]
+    assert gateway.account("Interim-Update", "one", NAME, Acct_Session_Time=95)
+    after = only(rows)
+    assert (after["stopped"], after["cause"]) == (ended["stopped"], "Lost-Carrier")
+
+
+def test_no_late_packet_opens_a_session_that_ended_with_its_gateway(gateway: Gateway, given: Given, rows: Rows) -> None:
+    given(ACCOUNT)
+    assert gateway.account("Start", "one", NAME)
+    assert gateway.restarted()
+    assert gateway.account("Interim-Update", "one", NAME, Acct_Session_Time=60)
+    assert only(rows)["cause"] == "NAS-Reboot" and only(rows)["stopped"]
+
+
 def test_a_gateway_that_restarts_has_no_sessions_left_and_another_one_keeps_its_own(
     running: Radius, given: Given, rows: Rows
 ) -> None:

@@ -162,13 +162,13 @@ def test_that_sessions_are_used_up_is_not_told_to_who_has_a_wrong_password(
     assert logins(rows) == [(NAME, False, "wrong_password")]
 
 
-def test_a_session_that_nobody_told_of_for_five_minutes_keeps_nobody_out(
+def test_a_session_that_nobody_told_of_for_three_minutes_keeps_nobody_out(
     gateway: Gateway, given: Given, rows: Rows
 ) -> None:
     given(ACCOUNT)
     assert gateway.account("Start", "one", NAME)
     assert_told_nothing(gateway.login(NAME, PASSWORD))
-    rows("UPDATE vpn_sessions SET updated = now() - interval '5 minutes 1 second'")
+    rows("UPDATE vpn_sessions SET updated = now() - interval '3 minutes 1 second'")
     assert gateway.login(NAME, PASSWORD).accepted
 
 

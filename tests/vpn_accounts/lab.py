@@ -93,8 +93,19 @@ class VpnLab:
     def states(self, *accounts: UUID) -> list[str]:
         return [self.record(account).state for account in accounts]
 
+    def tried(self, username: str, why: str | None = None) -> None:
+        """Have somebody ask RADIUS to be let in, who is, or is not because of `why`."""
+        with transaction(self.sessions) as session:
+            session.execute(text("SET LOCAL ROLE NONE"))
+            session.execute(_TRIED, {"name": username, "accepted": why is None, "why": why or ""})
+
     def let_in(self, username: str, session: str = "1", **more: Any) -> Tunnel:
-        """Have somebody's tunnel be up."""
+        """Have RADIUS let somebody in, and their tunnel be up."""
+        self.tried(username)
+        return self.carried(username, session, **more)
+
+    def carried(self, username: str, session: str = "1", **more: Any) -> Tunnel:
+        """Have a tunnel be up that RADIUS let in a while ago, or never."""
         said = {"group": "environment", "since": 4e9, "client": "203.0.113.7", "address": "10.96.0.5", **more}
         tunnel = Tunnel(username=username, session=session, **said)
         self.gateway.put(tunnel)
@@ -127,6 +138,12 @@ class VpnLab:
                 text("SELECT obstacle FROM radius_accounts WHERE username = :name"), {"name": username}
             )
 
+    def counted(self, username: str) -> int:
+        """Return how many tunnels RADIUS takes somebody to have."""
+        with self.sessions() as session:
+            session.execute(text("SET LOCAL ROLE NONE"))
+            return int(session.scalar(text("SELECT radius_sessions(:name)"), {"name": username}) or 0)
+
     def said(self, action: str) -> int:
         """Return how often the trail says this."""
         with self.sessions() as session:
@@ -146,6 +163,8 @@ _USED = text("""
     SELECT a.used FROM ledger_accounts a JOIN departments d ON d.id = a.owner
     WHERE d.code = :code AND a.resource_class = 'vpn_account'
 """)
+
+_TRIED = text("SELECT radius_logged(:name, 'vpn-1', '203.0.113.7', :accepted, :why)")
 
 _STARTED = text("""
     INSERT INTO vpn_sessions (unique_id, session_id, username, gateway, address, started, updated, resource_id)

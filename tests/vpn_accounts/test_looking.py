@@ -1,10 +1,12 @@
 """Looks at a gateway: accounts that become as they are wanted, tunnels that end, groups that follow."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text
 
+from controlplane import jobs
 from controlplane.db import transaction
 from controlplane.kinds.vpn_account import VpnAccountSize
 from controlplane.models import PoolCheck, VpnGroup, VpnSession
@@ -15,6 +17,7 @@ from provisioners.contract import Rejected, TunnelGroup, Unreachable
 from tests.people import ADMIN
 from tests.vpn_accounts.lab import VpnLab
 from tests.vpn_accounts.scene import make_gateway, make_group, row
+from tests.working import work
 
 
 def test_accounts_are_active_once_their_gateway_has_their_group(vpn: VpnLab) -> None:
@@ -255,20 +258,60 @@ def test_of_tunnels_that_came_up_in_one_minute_the_one_that_radius_was_told_of_l
     assert [tunnel.session for tunnel in vpn.gateway.tunnels()] == ["older"]
 
 
-def test_what_is_ordered_while_a_look_is_under_way_is_done_by_the_same_job(vpn: VpnLab) -> None:
-    [one, other] = vpn.active(1, 2)
-    vpn.let_in("wang1"), vpn.let_in("wang2", "2")
+def stopped_meanwhile(vpn: VpnLab, account: UUID, *errors: Exception) -> None:
+    """Have an account be suspended while the gateway is asked for its groups, once; looks from then on fail."""
     gateway, groups = vpn.gateway, vpn.gateway.groups
 
-    def meanwhile() -> frozenset[TunnelGroup]:
+    def first() -> frozenset[TunnelGroup]:
         gateway.groups = groups  # type: ignore[method-assign]
-        vpn.act(other, "stop")
-        reconcile(vpn.sessions, vpn.drivers, other)
+        vpn.act(account, "stop")
+        reconcile(vpn.sessions, vpn.drivers, account)
+        for error in errors:
+            gateway.fail_next("tunnels", error)
         return groups()
 
-    vpn.act(one, "stop")
-    gateway.groups = meanwhile  # type: ignore[method-assign]
+    gateway.groups = first  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def two(vpn: VpnLab) -> list[UUID]:
+    """Two accounts that are in, and no job; the first is to be suspended."""
+    made = vpn.active(1, 2)
+    work(vpn, jobs.RECONCILE), work(vpn, jobs.GATEWAY)
+    vpn.let_in("wang1"), vpn.let_in("wang2", "2")
+    vpn.act(made[0], "stop")
+    return made
+
+
+def test_what_is_ordered_while_a_look_is_under_way_is_done_by_the_same_job(vpn: VpnLab, two: list[UUID]) -> None:
+    stopped_meanwhile(vpn, two[1])
     gateways.attend(vpn.sessions, vpn.drivers, vpn.pool.id)
     assert vpn.up() == []
-    assert vpn.states(one, other) == ["stopped", "stopped"]
+    assert vpn.states(*two) == ["stopped", "stopped"]
+    assert "gateway" not in vpn.jobs()
+
+
+@pytest.mark.parametrize(
+    "error", [Rejected("gateway.failed", "not now"), Unreachable("no route to host"), RuntimeError("a bug")], ids=repr
+)
+def test_who_asked_while_a_look_was_under_way_is_served_though_the_look_for_them_fails(
+    vpn: VpnLab, two: list[UUID], error: Exception
+) -> None:
+    stopped_meanwhile(vpn, two[1], error)
+    with pytest.raises(type(error)):
+        gateways.attend(vpn.sessions, vpn.drivers, vpn.pool.id)
+    assert vpn.states(*two) == ["stopped", "changing"]
+    work(vpn, jobs.GATEWAY)
+    assert vpn.up() == []
+    assert vpn.states(*two) == ["stopped", "stopped"]
+
+
+def test_whose_look_is_refused_twice_is_told_why_and_no_job_goes_round_in_circles(vpn: VpnLab, two: list[UUID]) -> None:
+    refused = Rejected("gateway.failed", "no space left on device")
+    stopped_meanwhile(vpn, two[1], refused, refused)
+    work(vpn, jobs.RECONCILE), work(vpn, jobs.GATEWAY)
+    assert vpn.jobs().count("gateway") == 1
+    work(vpn, jobs.GATEWAY)
+    assert vpn.states(*two) == ["stopped", "changing"]
+    assert vpn.record(two[1]).waiting_reason == str(refused)
     assert "gateway" not in vpn.jobs()

@@ -21,7 +21,7 @@ from tests.vpn_accounts.scene import row
 def told(vpn: VpnLab) -> Iterator[VpnLab]:
     """A gateway that nobody has looked at, and three tunnels that RADIUS was told of."""
     vpn.ask(row(1))
-    for unique, ago in (("fresh", 0), ("quiet", 290), ("lost", 310)):
+    for unique, ago in (("fresh", 0), ("quiet", 170), ("lost", 190)):
         vpn.started(unique, "wang1", "10.96.0.5", ago)
     yield vpn
 
@@ -42,7 +42,7 @@ def looked(vpn: VpnLab, **more: Any) -> None:
         recording.checked(session, [Checked(vpn.pool.id, **more)])
 
 
-def test_a_tunnel_that_is_not_told_of_for_five_minutes_ended_when_it_last_was(told: VpnLab) -> None:
+def test_a_tunnel_that_is_not_told_of_for_three_minutes_ended_when_it_last_was(told: VpnLab) -> None:
     assert close(told) == 1
     [lost] = closed(told).values()
     assert (lost.unique_id, lost.cause, lost.stopped) == ("lost", "Lost-Carrier", lost.updated)
@@ -55,8 +55,8 @@ def test_closing_again_changes_nothing(told: VpnLab) -> None:
     assert closed(told)["lost"].stopped == before
 
 
-def test_five_minutes_later_none_is_left_open(told: VpnLab) -> None:
-    assert close(told, timedelta(minutes=5, seconds=1)) == 3
+def test_three_minutes_later_none_is_left_open(told: VpnLab) -> None:
+    assert close(told, timedelta(minutes=3, seconds=1)) == 3
 
 
 def test_a_gateway_that_answered_since_has_said_itself_what_is_up(told: VpnLab) -> None:
