@@ -1,12 +1,10 @@
 """a session whose end nobody told is open again once it is told of again"""
 
-from importlib import import_module
-
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0021"
-down_revision = "0018"
+down_revision = "0020"
 
 # What was told of no more for three interim updates is of a gateway that died without a word: it keeps nobody out.
 SESSIONS = """
@@ -79,11 +77,3 @@ def upgrade() -> None:
     op.execute("UPDATE vpn_sessions SET stop_told = false WHERE stopped IS NULL")
     for function in (SESSIONS, ACCOUNTING, RESTARTED):
         op.execute(function)
-
-
-def downgrade() -> None:
-    """Let what has stopped stay so, however it did, and count five minutes."""
-    before = import_module("controlplane.migrations.versions.0017_vpn")
-    for function in (before.SESSIONS, before.ACCOUNTING, before.RESTARTED):
-        op.execute(function.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
-    op.drop_column("vpn_sessions", "stop_told")
