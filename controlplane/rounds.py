@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import structlog
 from procrastinate import App
 
-from controlplane import jobs, lease_sweep, lost_tunnels, unused, vpn_review
+from controlplane import jobs, lease_sweep, lost_tunnels, unused, vpn_logs, vpn_review
 from controlplane.actor import system
 from controlplane.bootstrap import Installation
 from controlplane.db import transaction
@@ -26,7 +26,7 @@ def add(app: App, installation: Installation) -> None:
     _tunnels(app, installation)
     _deliver(app, installation)
     _tidy(app, installation)
-    _tidy_imports(app, installation)
+    _tidy_vpn(app, installation)
 
 
 def _follow(app: App, installation: Installation) -> None:
@@ -121,12 +121,18 @@ def _tidy(app: App, installation: Installation) -> None:
         log.info("disabled accounts that nobody uses", users=disabled, timestamp=timestamp)
 
 
-def _tidy_imports(app: App, installation: Installation) -> None:
-    """Forget files with persons in them that nobody needs any more."""
-    sessions = installation.sessions
+def _tidy_vpn(app: App, installation: Installation) -> None:
+    """Forget what tells of persons and is needed no more: files that were imported, logins, tunnels."""
+    sessions, days = installation.sessions, installation.settings.vpn_log_days
 
     @app.periodic(cron="57 * * * *")
     @app.task(name="forget_old_imports", queue=jobs.SWEEP, queueing_lock="forget_old_imports")
     def forget_old_imports(timestamp: int) -> int:
         with transaction(sessions) as session:
             return vpn_imports.forget_old(session, datetime.fromtimestamp(timestamp, UTC))
+
+    @app.periodic(cron="52 * * * *")
+    @app.task(name="forget_old_tunnels", queue=jobs.SWEEP, queueing_lock="forget_old_tunnels")
+    def forget_old_tunnels(timestamp: int) -> int:
+        with transaction(sessions) as session:
+            return vpn_logs.forget_old(session, datetime.fromtimestamp(timestamp, UTC), days)

@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     sessions_at_once: int = Field(3, ge=1, le=100, description="sessions of one user; one more ends the oldest")
     unused_days: int = Field(90, ge=0, le=3650, description="an account that nobody uses is disabled; 0: never")
     token_days: int = Field(365, ge=1, le=3650, description="longest life of an API token")
+    vpn_log_days: int = Field(
+        400,
+        ge=0,
+        le=3650,
+        description="VPN logins and tunnels are forgotten after this; 0: never. The law asks for six months or more",
+    )
     secure_cookies: bool = Field(False, description="cookies over HTTPS only: set it wherever TLS stands before Steppe")
     public_url: str | None = Field(
         None,
