@@ -166,7 +166,7 @@ def _prepare_one(names: _Names, department: Owner, spec: VpnAccountSpec) -> Prep
         subnets={},
         lease_until=spec.lease_until,
         wanted=partial(_wanted, department.code, spec),
-        aside={"username": spec.username, **spec.person.model_dump()},
+        aside={"department": department.id, "username": spec.username, **spec.person.model_dump()},
     )
 
 
@@ -189,10 +189,10 @@ _WRITTEN: wire.Parts = (
     (
         "accounts_made",
         """
-        INSERT INTO vpn_accounts (resource_id, username, person, name_key, number_key)
-        SELECT resource, username, sealed, decode(name_key, 'hex'), decode(number_key, 'hex')
+        INSERT INTO vpn_accounts (resource_id, department_id, username, person, name_key, number_key)
+        SELECT resource, department, username, sealed, decode(name_key, 'hex'), decode(number_key, 'hex')
         FROM json_to_recordset(%(vpn_accounts)s::json)
-        a(resource uuid, username text, sealed text, name_key text, number_key text)
+        a(resource uuid, department uuid, username text, sealed text, name_key text, number_key text)
         """,
     ),
 )

@@ -85,7 +85,7 @@ def resources(
     statement = in_scope(statement, Resource.department_id, actor)
     statement = filtered(session, statement, listing.filters, {**_RESOURCE_FILTERS, **(more or {})})
     order = ordered_by(Resource, "name", "created_at", "state", default="-created_at")
-    return paginate(session, statement.options(*_RESOURCE_PARTS), order, listing)
+    return paginate(session, statement.options(*_LISTED_PARTS), order, listing)
 
 
 def _named_or_at(part: str) -> ColumnElement[bool]:
@@ -105,12 +105,10 @@ def _named_or_at(part: str) -> ColumnElement[bool]:
     return Resource.id.in_(names.union_all(select(Claim.resource_id).where(contains(part, Claim.written()))))
 
 
-_RESOURCE_PARTS = (
-    joinedload(Resource.department),
-    joinedload(Resource.system),
-    joinedload(Resource.pool),
-    selectinload(Resource.claims).joinedload(Claim.subnet),
-)
+_OWNERS = (joinedload(Resource.department), joinedload(Resource.system), joinedload(Resource.pool))
+_RESOURCE_PARTS = (*_OWNERS, selectinload(Resource.claims).joinedload(Claim.subnet))
+# With claims among what is joined, all of it is joined to the page, and not to everything that is found.
+_LISTED_PARTS = (*_OWNERS, joinedload(Resource.claims).joinedload(Claim.subnet))
 
 _PART_OF_ADDRESS = re.compile(r"[0-9a-f:.]+", re.IGNORECASE)
 _IN_NEARLY_ALL = 2

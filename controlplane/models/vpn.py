@@ -57,24 +57,26 @@ class VpnGroup(Recorded, Base):
 class VpnAccount(Base):
     """What a live VPN account has beside its resource; it goes, and the person with it, once the account is gone.
 
-    `person` is sealed; `name_key` and `number_key` find people by their whole name and number without telling either.
-    Without a `hash` nobody comes in: it is `issued_at` that a password was handed out. `totp_secret` is sealed for the
-    RADIUS server, which lets each `totp_step` (30 s since 1970) in once. At `confirmed_at` its department said that the
-    person still needs it, at `confirm_told_at` it was told to say so again.
+    `department_id` is always that of the resource: a trigger moves it along. `person` is sealed; `name_key` and
+    `number_key` find people by their whole name and number without telling either. Without a `hash` nobody comes in: it
+    is `issued_at` that a password was handed out. `totp_secret` is sealed for the RADIUS server, which lets each
+    `totp_step` (30 s since 1970) in once. At `confirmed_at` its department said that the person still needs it, at
+    `confirm_told_at` it was told to say so again.
     """
 
     __tablename__ = "vpn_accounts"
     __table_args__ = (
         CheckConstraint(f"scheme IN ({', '.join(repr(s) for s in SCHEMES)})", name="scheme_known"),
         CheckConstraint("(scheme IS NULL) = (hash IS NULL)", name="hash_has_a_scheme"),
-        Index(None, "name_key"),
-        Index(None, "number_key"),
+        Index(None, "name_key", "department_id"),
+        Index(None, "number_key", "department_id"),
         Index("ix_vpn_accounts_last_login", "last_login_at", "resource_id"),
     )
 
     resource_id: Mapped[UUID] = mapped_column(
         ForeignKey("resources.id", deferrable=True, initially="DEFERRED"), primary_key=True
     )
+    department_id: Mapped[UUID]
     username: Mapped[str] = mapped_column(unique=True)
     person: Mapped[str]
     name_key: Mapped[bytes] = mapped_column(LargeBinary)

@@ -51,6 +51,9 @@ def found(session: Session, part: str) -> set[str]:
 @example(names=[("ab", "cd", "")], part="bc")
 @example(names=[("a\\b", "a%b", "a_b")], part="\\")
 @example(names=[("数据云", "AB%", "x")], part="据云")
+@example(names=[("health-57.00123", "health.x-57.00123", "ealth-57.0012")], part="health-57.00123")
+@example(names=[("x", "env'\\'-'protection", "y")], part="NV'\\'-'PROTEC")
+@example(names=[("内蒙古自治区政务云计算中心监控系统", "", "x")], part="自治区政务云计算中心监控")
 def test_what_has_a_part_anywhere_is_found(session: Session, names: list[tuple[str, str, str]], part: str) -> None:
     session.execute(delete(System).where(System.code.contains("|")))
     department = session.scalars(select(Department)).first()

@@ -99,6 +99,7 @@ def make(session: Session, account: Account) -> Resource:
     session.add(
         VpnAccount(
             resource_id=resource.id,
+            department_id=department.id,
             username=account.username,
             person="sealed",
             name_key=b"",
