@@ -26,6 +26,7 @@ class VpnAccountQuery(ListQuery):
     request: str | None = None
     person: str | None = Field(None, description="the whole name of a person")
     number: str | None = Field(None, description="the whole number of a person")
+    confirm: Literal["due"] | None = Field(None, description="that the department was told to confirm and has not")
 
 
 class VpnAccountBody(VpnAccountRow):

@@ -27,6 +27,7 @@ def account_state(state: str) -> Look:
 def order_word(verb: str) -> str:
     """Return the name of something that can be done to accounts."""
     words = {
+        "confirm": _("Confirm"),
         "suspend": _("Suspend"),
         "resume": _("Resume"),
         "retry": _("Try again"),

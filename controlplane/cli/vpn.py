@@ -32,6 +32,7 @@ def vpn() -> None:
 @click.option("--system", help="Code of a system.")
 @click.option("--pool", help="Code of a gateway.")
 @click.option("--state", help="One or more states, separated by commas.")
+@click.option("--confirm", type=click.Choice(["due"]), help="Those that their department has to confirm.")
 @list_options
 @as_json
 @with_session

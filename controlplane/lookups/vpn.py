@@ -51,7 +51,8 @@ def vpn_groups(session: Session, actor: Actor, listing: Listing) -> Page[VpnGrou
 
 
 def vpn_accounts(session: Session, actor: Actor, listing: Listing) -> Page[Resource]:
-    """List accounts; filters: those of resources, and person, number: in hex what `persons` makes of whole ones."""
+    """List accounts; filters: those of resources; person, number: in hex what `persons` makes of whole ones; confirm:
+    `due` for those that their department was told to confirm and has not."""
     return resources(session, actor, "vpn_account", listing, _ACCOUNT_FILTERS)
 
 
@@ -102,6 +103,12 @@ def _of(person: ColumnElement[bool]) -> ColumnElement[bool]:
     return tuple_(Resource.id, Resource.department_id).in_(accounts)
 
 
+def _due(value: str) -> ColumnElement[bool]:
+    if value != "due":
+        raise Invalid(field="confirm", reason="must be due")
+    return VpnAccount.confirm_told_at.is_not(None)
+
+
 def _said(field: str, value: str) -> bool:
     if value not in {"true", "false"}:
         raise Invalid(field=field, reason="must be true or false")
@@ -125,6 +132,7 @@ _GROUP_FILTERS: dict[str, Filter] = {
 _ACCOUNT_FILTERS: dict[str, Filter] = {
     "person": lambda v: _of(VpnAccount.name_key == bytes.fromhex(v)),
     "number": lambda v: _of(VpnAccount.number_key == bytes.fromhex(v)),
+    "confirm": lambda v: _of(_due(v)),
 }
 
 _SESSION_FILTERS: dict[str, Filter] = {

@@ -70,6 +70,7 @@ class VpnAccount(Base):
         CheckConstraint("(scheme IS NULL) = (hash IS NULL)", name="hash_has_a_scheme"),
         Index(None, "name_key", "department_id"),
         Index(None, "number_key", "department_id"),
+        Index("ix_vpn_accounts_to_confirm", "department_id", postgresql_where=text("confirm_told_at IS NOT NULL")),
         Index("ix_vpn_accounts_last_login", "last_login_at", "resource_id"),
     )
 

@@ -221,6 +221,7 @@ _VPN_PAGES = (
     *_all("console.vpn_account_revoke", needs=("resource.delete", "resource.read"), owned=True),
     *_all("console.vpn_accounts_bulk", needs=("resource.operate", "resource.read"), sent={"verb": "suspend"}),
     *_all("console.vpn_accounts_bulk", needs=("resource.delete", "resource.read"), sent={"verb": "revoke"}),
+    *_all("console.vpn_accounts_bulk", needs=("lease.keep", "resource.read"), sent={"verb": "confirm"}),
     *_all("console.vpn_account_lease", needs="lease.write", owned=True),
     *_all("console.vpn_account_extension", needs=("resource.read", "request.ask"), owned=True, sent=_LAST_DAY),
     *_all("console.vpn_account_keep", needs="lease.keep", owned=True),

@@ -29,8 +29,13 @@ from web.words import called
 
 KIND = "vpn_account"
 REFRESH_SECONDS = 5
-BULK_VERBS = {"suspend": "player-pause", "resume": "player-play", "revoke": "trash"}
-ACTIONS = {"suspend": "resource.operate", "resume": "resource.operate", "revoke": "resource.delete"}
+BULK_VERBS = {"confirm": "circle-check", "suspend": "player-pause", "resume": "player-play", "revoke": "trash"}
+ACTIONS = {
+    "confirm": "lease.keep",
+    "suspend": "resource.operate",
+    "resume": "resource.operate",
+    "revoke": "resource.delete",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +218,7 @@ def _columns() -> list[Column]:
         Column("issued_at", _("Password handed out"), lambda r: r.aside and r.aside.issued_at),
         Column("last_login_at", _("Last login"), lambda r: r.aside and r.aside.last_login_at),
         Column("lease", _("Lease until"), lambda r: r.account.lease_until),
+        Column("confirmed_at", _("Confirmed"), lambda r: r.aside and r.aside.confirmed_at, at_first=False),
         Column("created_at", _("Created"), lambda r: r.account.created_at, sortable=True, at_first=False),
         Column("fault", _("Fault"), lambda r: r.account.fault_detail or r.account.fault_code, at_first=False),
         Column("id", _("Id"), lambda r: str(r.id), at_first=False),
@@ -227,7 +233,10 @@ def _columns() -> list[Column]:
 
 def _filters() -> list[Filter]:
     states = [(state, account_state(state)[0]) for state in STATES if state != "deleted"]
-    filters = [Filter("state", _("State"), states, said=_states_said())]
+    filters = [
+        Filter("state", _("State"), states, said=_states_said()),
+        Filter("confirm", _("Yearly confirmation"), [("due", _("To be confirmed"))]),
+    ]
     if allows(actor(), "vpn.person"):
         filters.append(Filter("person", _("Person"), typed="text"))
         filters.append(Filter("number", _("Staff number"), typed="text"))

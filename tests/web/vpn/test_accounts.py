@@ -5,7 +5,9 @@ import io
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
+from controlplane.db import transaction
 from tests.callers import Callers
 from tests.statements import noted
 from tests.vpn_accounts.scene import look
@@ -102,6 +104,24 @@ def test_suspending_many_says_first_what_it_means_and_resuming_lets_them_in_agai
     assert order(browser, "resume", refs, confirmed="1").status == 302
     look(http)
     assert states(http) == {"running"}
+
+
+def test_what_is_to_be_confirmed_is_listed_and_confirmed_there(http: Callers, visit: Visitors) -> None:
+    one, other, _young = opened(http, 1, 2, 3)
+    with transaction(http.sessions) as session:
+        session.execute(
+            text("UPDATE vpn_accounts SET confirm_told_at = now() WHERE resource_id = ANY(:told)"),
+            {"told": [one, other]},
+        )
+    browser = visit("manager")
+    assert sorted(browser.get("/vpn-accounts?confirm=due").texts("//tbody//th")) == ["wang1", "wang2"]
+    page = order(browser, "confirm", [one, other])
+    assert page.texts("//h1") == ["Confirm: 2 accounts"] and "for a year" in page.text("//form")
+    assert order(browser, "confirm", [one, other], confirmed="1").status == 302
+    assert browser.get("/vpn-accounts?confirm=due").texts("//tbody//th") == []
+    assert states(http) == {"running"}
+    assert http.ours.get("/vpn-accounts?confirm=due").json["items"] == []
+    assert http.ours.get("/vpn-accounts?confirm=never").status_code == 422
 
 
 @pytest.mark.parametrize(("language", "word"), [("en", "revoke"), ("zh", "吊销")])
