@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from procrastinate.exceptions import ConnectorException
@@ -31,6 +32,12 @@ async def nobody_asks_how_it_ended(error: Exception) -> None:
     gc.collect()
 
 
+def run(error: Exception) -> None:
+    """Run it in a thread of its own: in this one the browser of other tests may have a loop that runs."""
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(asyncio.run, nobody_asks_how_it_ended(error)).result()
+
+
 def away() -> Exception:
     error = ConnectorException()
     error.__cause__ = PoolTimeout("couldn't get a connection")
@@ -38,10 +45,10 @@ def away() -> Exception:
 
 
 def test_a_job_that_ends_while_the_database_is_away_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    asyncio.run(nobody_asks_how_it_ended(away()))
+    run(away())
     assert not caplog.records
 
 
 def test_a_job_that_ends_by_any_other_error_leaves_one(caplog: pytest.LogCaptureFixture) -> None:
-    asyncio.run(nobody_asks_how_it_ended(ValueError("a bug")))
+    run(ValueError("a bug"))
     assert "a bug" in caplog.text
