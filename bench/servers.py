@@ -56,15 +56,18 @@ def free_port() -> int:
 
 @contextmanager
 def gunicorn(python: str, app: str, environment: Mapping[str, str], log: Path) -> Iterator[int]:
-    """Serve a WSGI app and give its port; both sides of a comparison come through here."""
+    """Serve a WSGI app and give its port once all workers are up; both sides of a comparison come through here."""
     port = free_port()
+    ready = log.with_suffix(".ready")
+    ready.mkdir()
     command = (
         *(python, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}", "--pythonpath", str(_PROJECT)),
+        *("--config", str(_PROJECT / "bench" / "ready.py")),
         *("--worker-class", "web.lingering.LingeringWorker"),
         *("--workers", str(WORKERS), "--threads", str(THREADS), "--log-level", "warning", "--keep-alive", "30"),
     )
-    with process(command, {**os.environ, **environment}, log):
-        until_served(port, log)
+    with process(command, {**os.environ, **environment, "BENCH_READY": str(ready)}, log):
+        until_ready(ready, log)
         yield port
 
 
@@ -83,6 +86,19 @@ def process(command: Sequence[str], environment: Mapping[str, str], log: Path) -
         except subprocess.TimeoutExpired:
             os.killpg(running.pid, signal.SIGKILL)
             running.wait()
+
+
+def until_ready(ready: Path, log: Path) -> None:
+    """Wait until every worker has said that it is up: one that still loads takes a core from whoever is measured.
+
+    `log` is what to show where they never are.
+    """
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if len(list(ready.iterdir())) == WORKERS:
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"not all workers came up:\n{log.read_text()[-2000:]}")
 
 
 def until_served(port: int, log: Path) -> None:
