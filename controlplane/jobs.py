@@ -4,6 +4,7 @@ A job says only *look at this resource*; `lock` lets one worker at a time look.
 """
 
 from collections.abc import Iterable
+from typing import LiteralString
 from uuid import UUID
 
 from sqlalchemy import text
@@ -30,7 +31,8 @@ def enqueue(session: Session, resources: Iterable[UUID], trace: str | None = Non
 
 def enqueuing(resources: Iterable[UUID], trace: str | None = None) -> wire.Write:
     """Return what asks for it, to go out with other writes."""
-    return wire.Write((), {"task": RECONCILE, "looks": wire.array(resources), "job_trace": trace}, (_DEFER,))
+    asked = {"task": RECONCILE, "looks": wire.array(resources), "job_trace": trace}
+    return wire.Write((), asked, (_BY_US, _DEFER, _BY_THE_TRIGGER), (_WAKE_UP,))
 
 
 def enqueue_pools(session: Session, pools: Iterable[UUID], trace: str | None = None) -> None:
@@ -42,7 +44,8 @@ def enqueue_pools(session: Session, pools: Iterable[UUID], trace: str | None = N
 
 def enqueuing_pools(pools: Iterable[UUID], trace: str | None = None) -> wire.Write:
     """Return what asks for it, to go out with other writes."""
-    return wire.Write((), {"task": GATEWAY, "pools": wire.array(pools), "job_trace": trace}, (_DEFER_POOLS,))
+    asked = {"task": GATEWAY, "pools": wire.array(pools), "job_trace": trace}
+    return wire.Write((), asked, (_BY_US, _DEFER_POOLS, _BY_THE_TRIGGER), (_WAKE_UP,))
 
 
 def enqueue_pool(session: Session, pool: UUID, trace: str | None = None) -> int:
@@ -112,6 +115,14 @@ _DEFER = """
                    NULL)::procrastinate_job_to_defer_v1
         FROM unnest(%(looks)s::uuid[]) WITH ORDINALITY asked(resource, place) ORDER BY place
     ))
+"""
+
+# Within the transaction the trigger `wake_up_workers` does it, which lets no two of them commit together.
+_BY_US: LiteralString = "set_config('steppe.wakes_up', 'behind', true)"
+_BY_THE_TRIGGER: LiteralString = "set_config('steppe.wakes_up', '', true)"
+# Every worker takes from all queues, and listens to this channel alone.
+_WAKE_UP: LiteralString = """
+    SELECT pg_notify('procrastinate_any_queue_v1', '{"type": "job_inserted", "job_id": 0}')
 """
 
 _DEFER_POOLS = """

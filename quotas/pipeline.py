@@ -7,7 +7,7 @@ types, values, rows and errors is psycopg's.
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import cache
 from itertools import count
 from typing import Any
@@ -60,7 +60,7 @@ class Pipeline:
         self._pgconn = connection.pgconn
         self._prepared = prepared
         self._types = Transformer(connection)
-        self._waiting: deque[Reply | tuple[bytes, tuple[int, ...]] | None] = deque()
+        self._waiting: deque[_Expected] = deque()
         self._failure: Exception | None = None
         self._asked = True
         begun = self._pgconn.transaction_status != pq.TransactionStatus.IDLE
@@ -71,6 +71,12 @@ class Pipeline:
 
     def send(self, statement: str, params: Mapping[str, Any] | None, refused: Refused | None = None) -> Reply:
         """Take a statement, with `%(name)s` for its parameters, into the pipeline."""
+        reply = Reply(self, refused)
+        self._put(statement, params, reply)
+        self._asked = False
+        return reply
+
+    def _put(self, statement: str, params: Mapping[str, Any] | None, expected: "_Expected") -> None:
         text, names = _native(statement)
         given = [params[name] for name in names] if params else []
         values = self._types.dump_sequence(given, [PyFormat.AUTO] * len(given))
@@ -81,10 +87,7 @@ class Pipeline:
             self._pgconn.send_prepare(name, text, known[1])
             self._waiting.append(known)
         self._pgconn.send_query_prepared(name, values, self._types.formats, result_format=pq.Format.BINARY)
-        reply = Reply(self, refused)
-        self._waiting.append(reply)
-        self._asked = False
-        return reply
+        self._waiting.append(expected)
 
     def read(self, reply: Reply) -> None:
         """Wait until `reply` is there. Raises the first error of it and of all that went before."""
@@ -102,11 +105,17 @@ class Pipeline:
         if self._pgconn.flush():
             self._connection.wait(generators.send(self._pgconn))
 
-    def commit(self) -> None:
+    def commit(self, behind: Iterable[str] = ()) -> None:
         """Commit the transaction together with what is under way, and finish. Roll back where something was refused:
-        then the commit is passed over. Raises what `finish` raises."""
+        then the commit is passed over. Raises what `finish` raises.
+
+        The statements `behind` follow the commit, in a transaction of their own; where it fails they are passed over,
+        and where they fail it stands.
+        """
         self._pgconn.send_query_params(b"COMMIT", None)
         self._waiting.append(None)
+        for statement in behind:
+            self._put(statement, None, _UNHEEDED)
         try:
             self.finish()
         finally:
@@ -139,7 +148,7 @@ class Pipeline:
         if result is None or result.status in _REFUSED:
             if isinstance(expected, tuple):
                 del self._prepared[expected]
-            if result is not None and self._failure is None:
+            if result is not None and self._failure is None and expected is not _UNHEEDED:
                 self._failure = _meaning(error_from_result(result), expected)
         elif isinstance(expected, Reply):
             expected.arrived(result)
@@ -158,6 +167,10 @@ def _meaning(error: Error, of: object) -> Exception:
     return said
 
 
+_Expected = Reply | tuple[bytes, tuple[int, ...]] | str | None
+"""Whose answer comes next: a statement's, or that to its preparation, by what it is known as."""
+
+_UNHEEDED = "unheeded"
 _numbers = count()
 _REFUSED = frozenset({pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED})
 _PARAMETER = re.compile(r"%\((\w+)\)s")

@@ -49,11 +49,16 @@ Parts = tuple[tuple[LiteralString, LiteralString], ...]
 @dataclass(frozen=True, slots=True)
 class Write:
     """A part of a statement that writes much. `parts` are its common table expressions, `calls` the functions that it
-    calls; names of parts and parameters must differ from those of the other writes that it goes out with."""
+    calls in turn; names of parts and parameters must differ from those of the other writes that it goes out with.
+
+    The statements `behind` are sent with the commit and run after it, each once a transaction: for what others are to
+    be told once it is true. A rolled back savepoint does not take them back.
+    """
 
     parts: Parts
     params: Params
     calls: tuple[LiteralString, ...] = ()
+    behind: tuple[LiteralString, ...] = ()
 
 
 def write(session: Session, *writes: Write, refused: Refused | None = None) -> None:
@@ -67,6 +72,9 @@ def write(session: Session, *writes: Write, refused: Refused | None = None) -> N
     said = tuple((one.parts, one.calls) for one in writes if one.parts or one.calls)
     if said:
         run(session, _joined(said), params, refused)
+    behind = [statement for one in writes for statement in one.behind]
+    if behind:
+        _driver(session)[1].setdefault(_BEHIND, {}).update(dict.fromkeys(behind))
 
 
 @cache
@@ -155,17 +163,20 @@ def _driver(session: Session) -> tuple[Connection[Any], _Info]:
 
 @event.listens_for(Engine, "before_cursor_execute")
 def _wait_before(connection: SqlConnection, *_statement: Any) -> None:
-    _end(connection, Pipeline.finish)
+    _end(connection, connection.info.pop(_LASTING, None), Pipeline.finish)
 
 
 @event.listens_for(Engine, "commit")
 def _commit_behind(connection: SqlConnection) -> None:
-    _end(connection, Pipeline.commit)
+    info = connection.info
+    lasting, behind = info.pop(_LASTING, None), info.pop(_BEHIND, ())
+    if behind and lasting is None:
+        lasting = Pipeline(connection.connection.driver_connection, info.setdefault(_PREPARED, {}))  # type: ignore[arg-type]
+    _end(connection, lasting, lambda pipeline: pipeline.commit(behind))
 
 
-def _end(connection: SqlConnection, how: Callable[[Pipeline], None]) -> None:
+def _end(connection: SqlConnection, lasting: Pipeline | None, how: Callable[[Pipeline], None]) -> None:
     """Wait for what goes on by itself on a connection. Raises its error."""
-    lasting: Pipeline | None = connection.info.pop(_LASTING, None)
     if lasting is None:
         return
     try:
@@ -177,12 +188,18 @@ def _end(connection: SqlConnection, how: Callable[[Pipeline], None]) -> None:
 
 
 @event.listens_for(Engine, "rollback")
+def _forget_all(connection: SqlConnection) -> None:
+    if not connection.invalidated:
+        connection.info.pop(_BEHIND, None)
+    _forget(connection)
+
+
 @event.listens_for(Engine, "rollback_savepoint")
 def _forget(connection: SqlConnection, *_savepoint: Any) -> None:
     """psycopg gives up every prepared statement of a connection that rolls back, ours too."""
     if not connection.invalidated:
         with suppress(Exception):
-            _end(connection, Pipeline.finish)
+            _end(connection, connection.info.pop(_LASTING, None), Pipeline.finish)
         connection.info.pop(_PREPARED, None)
 
 
@@ -190,10 +207,11 @@ def _forget(connection: SqlConnection, *_savepoint: Any) -> None:
 def _forget_where_left_open(driver: Connection[Any], record: ConnectionPoolEntry, _state: Any) -> None:
     if driver.info.transaction_status != TransactionStatus.IDLE:
         record.info.pop(_PREPARED, None)
+    record.info.pop(_BEHIND, None)
 
 
 _JSON = json.JSONEncoder(default=_plain, ensure_ascii=False)
 """Made once: making it takes longer than encoding with it."""
 
 _KNOWN, _OPEN, _UNWAITED = "wire", "pipeline", "unwaited"
-_LASTING, _PREPARED = "lasting", "prepared"
+_LASTING, _PREPARED, _BEHIND = "lasting", "prepared", "behind"

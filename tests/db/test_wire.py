@@ -190,3 +190,71 @@ def test_a_connection_whose_commit_is_refused_serves_whoever_comes_next(url: str
         with sessions() as another:
             assert wire.run(another, "SELECT %(n)s::int", {"n": 1}).fetchone() == (1,)
     engine.dispose()
+
+
+BEHIND = wire.Write((), {}, ("1",), ("SELECT pg_notify('behind', txid_current()::text)",))
+
+
+def heard(listening: psycopg.Connection[tuple[object, ...]]) -> list[str]:
+    """Return what was said on the channel until now; the server hands it over before it answers."""
+    listening.execute("SELECT 1")
+    return [said.payload for said in listening.notifies(timeout=0)]
+
+
+@pytest.fixture
+def listening(url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("LISTEN behind")
+        yield connection
+
+
+@pytest.mark.parametrize("unwaited", [False, True])
+def test_what_goes_behind_the_commit_is_done_once_and_in_a_transaction_of_its_own(
+    sessions: Sessions, listening: psycopg.Connection[tuple[object, ...]], unwaited: bool
+) -> None:
+    with sessions() as session:
+        if unwaited:
+            hurried(session)
+        wire.write(session, BEHIND)
+        wire.write(session, BEHIND)
+        [(own,)] = wire.run(session, "SELECT txid_current()::text")
+        assert heard(listening) == []
+        session.commit()
+        [said] = heard(listening)
+        assert int(said) > int(own)
+        wire.run(session, "SELECT 1")
+        session.commit()
+    assert heard(listening) == []
+
+
+def test_nothing_goes_behind_a_transaction_that_was_rolled_back(
+    sessions: Sessions, listening: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    with sessions() as session:
+        wire.write(session, BEHIND)
+        session.rollback()
+        wire.run(session, "SELECT 1")
+        session.commit()
+    assert heard(listening) == []
+
+
+def test_nothing_goes_behind_a_commit_that_was_refused(
+    hurry: Session, listening: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    wire.run(hurry, "INSERT INTO seen VALUES (1)")
+    wire.run(hurry, "INSERT INTO seen VALUES (1)")
+    wire.write(hurry, BEHIND)
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        hurry.commit()
+    assert heard(listening) == []
+
+
+@pytest.mark.parametrize("unwaited", [False, True])
+def test_a_commit_stands_where_what_goes_behind_it_fails(sessions: Sessions, unwaited: bool) -> None:
+    with sessions() as session:
+        if unwaited:
+            hurried(session)
+        wire.run(session, "CREATE TEMP TABLE seen (n int)")
+        wire.write(session, wire.Write((("put", "INSERT INTO seen VALUES (1)"),), {}, ("1",), ("SELECT 1 / 0",)))
+        session.commit()
+        assert wire.run(session, "SELECT n FROM seen").fetchall() == [(1,)]
