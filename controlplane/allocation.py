@@ -8,7 +8,7 @@ on is waited for, and all that is written down goes out at once.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from controlplane import audit, claims, jobs, lookups
 from controlplane.actor import Actor
-from controlplane.capacity import Wish, candidates, with_names
+from controlplane.capacity import Look, candidates, looking, with_names
 from controlplane.db import new_id
 from controlplane.errors import AlreadyExists, Contended, Invalid, NoPool, Refusal, RowsRefused
 from controlplane.kinds import KINDS, Kind
@@ -32,6 +32,7 @@ from controlplane.placement import Candidate, choose_pools
 from quotas import ledger, wire
 from quotas.amounts import QuotaExceeded
 from quotas.ledger import Demand
+from quotas.pipeline import Reply
 
 _PLACEMENT_TRIES = 5
 _PLENTY = 200
@@ -137,16 +138,19 @@ class _Decided(NamedTuple):
 
 def _decide(session: Session, actor: Actor, ask: Ask, admit: Admit | None, granted: Granted | None) -> _Decided:
     kind = KINDS[ask.kind]
-    department, items = read(session, actor, ask)
+    asked = _asking(session, actor, ask, "resource.create")
+    look = Look(kind.name, asked.department, kind.wish(asked.specs))
+    seen = looking(session, look)
+    department, items = asked.understood()
     if admit:
         admit(department, items)
     _refuse_taken_names(session, department, kind, items)
     demanding = [(new_id(), item) for item in items]
     _lock_spread_groups(session, department, items)
-    pools = _choose_pools(session, department, kind, demanding)
+    pools = _choose_pools(session, department, look, demanding, seen)
     addresses = _choose_addresses(session, items)
     given_up = (granted.id,) if granted and granted.holds else ()
-    pools, posting = _allocate(session, department, kind, _Demanded(demanding, given_up), pools)
+    pools, posting = _allocate(session, department, look, _Demanded(demanding, given_up), pools)
     made = [
         Allocated(id_, item, item.wanted(Placed(id_, given)), given, pool)
         for (id_, item), given, pool in zip(demanding, addresses(), pools, strict=True)
@@ -181,16 +185,40 @@ def _looks(kind: Kind, made: Sequence[Allocated], trace: str | None) -> wire.Wri
 
 def read(session: Session, actor: Actor, ask: Ask, action: str = "resource.create") -> tuple[Asking, list[Prepared]]:
     """Return who asks and what for. Raises RowsRefused, or the refusal itself where there is one item."""
+    return _asking(session, actor, ask, action).understood()
+
+
+class _Asked(NamedTuple):
+    """An ask that is being read: what it names is on its way, `understood` waits for it."""
+
+    department: UUID
+    specs: Sequence[BaseModel]
+    understood: Callable[[], tuple[Asking, list[Prepared]]]
+
+
+def _asking(session: Session, actor: Actor, ask: Ask, action: str) -> _Asked:
     kind = KINDS[ask.kind]
     if not 1 <= len(ask.items) <= kind.most_at_once:
         raise Invalid(field="items", reason=f"one ask takes 1 to {kind.most_at_once} of them, not {len(ask.items)}")
     found = lookups.department_asking(session, actor, ask.department, action)
-    known = as_uuid(ask.department)
-    try:
+    with _alone(ask):
         specs = _parse(kind, ask.items)
-        resolve = kind.prepare(session, known or found().id, specs)
-        department = found()
-        return department, resolve(department)
+    department = as_uuid(ask.department) or found().id
+    resolve = kind.prepare(session, department, specs)
+
+    def understood() -> tuple[Asking, list[Prepared]]:
+        asking = found()
+        with _alone(ask):
+            return asking, resolve(asking)
+
+    return _Asked(department, specs, understood)
+
+
+@contextmanager
+def _alone(ask: Ask) -> Iterator[None]:
+    """Say of one item what is wrong with it, not of which rows."""
+    try:
+        yield
     except RowsRefused as refusal:
         if len(ask.items) == 1:
             raise refusal.problems[0][1] from None
@@ -260,25 +288,23 @@ def _choose_addresses(session: Session, items: Sequence[Prepared]) -> Callable[[
     return deal_out
 
 
-def _choose_pools(session: Session, department: Asking, kind: Kind, demanding: Sequence[_Demanding]) -> list[Candidate]:
-    """Choose among the pools that could take the least of the needs; only where that fails look at all, to say why.
+def _choose_pools(
+    session: Session, department: Asking, look: Look, demanding: Sequence[_Demanding], seen: Reply
+) -> list[Candidate]:
+    """Choose among the pools that were seen, which could take the least of the needs; only where that fails look at
+    all, to say why.
 
     What runs short is told of the department first: a full pool is no news to one whose quota is spent.
     """
     needs = [item.need for _, item in demanding]
     groups = {need.spread_group for need in needs if need.spread_group}
-    sites = frozenset(need.site for need in needs if need.site)
-    wish = Wish(
-        sites if all(need.site for need in needs) else frozenset(),
-        min(need.mlps_level for need in needs),
-        {c: min(need.amounts.get(c, 0) for need in needs) for c in kind.classes},
-    )
     try:
-        return choose_pools(candidates(session, kind.name, department.id, groups, wish), needs)
+        return choose_pools(candidates(session, seen, department.id, groups), needs)
     except NoPool:
         pass
+    every = looking(session, replace(look, wish=None))
     try:
-        return choose_pools(candidates(session, kind.name, department.id, groups), needs)
+        return choose_pools(candidates(session, every, department.id, groups), needs)
     except NoPool:
         ledger.hold(session, [_demand(department, id_, item) for id_, item in demanding])
         raise
@@ -287,7 +313,7 @@ def _choose_pools(session: Session, department: Asking, kind: Kind, demanding: S
 def _allocate(
     session: Session,
     department: Asking,
-    kind: Kind,
+    look: Look,
     demanded: _Demanded,
     pools: list[Candidate],
 ) -> tuple[list[Candidate], wire.Write]:
@@ -308,7 +334,7 @@ def _allocate(
                 raise Contended(times=tried) from error
             # Not even the locks stay: the next choice takes others, maybe before these in their order.
             wire.run(session, "ROLLBACK TO SAVEPOINT before_allocation")
-            pools = _choose_pools(session, department, kind, demanding)
+            pools = _choose_pools(session, department, look, demanding, looking(session, look))
         else:
             return pools, posting
     raise Contended(times=_PLACEMENT_TRIES)

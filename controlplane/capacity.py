@@ -1,9 +1,9 @@
 """Pools as placement sees them and shortages as people read them: the ledger's figures joined with our names."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import LiteralString
 from uuid import UUID
 
 from sqlalchemy import select
@@ -11,32 +11,44 @@ from sqlalchemy.orm import Session
 
 from controlplane.errors import NamedShortage, OverQuota
 from controlplane.models import Department, Pool
-from controlplane.placement import Candidate
+from controlplane.placement import Candidate, Wish
 from quotas import wire
 from quotas.amounts import QuotaExceeded
+from quotas.pipeline import Reply
 
 SPREADING = frozenset({"openstack"})
 """Drivers whose pools are many hosts that they choose from themselves."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What narrows the pools to look at: those of `sites` (none: of all) that are of `mlps_level` or above, that take
-    new resources and that have room for `amounts`."""
+class Look:
+    """Where pools are looked for: of a kind, for a department, narrowed by what is wished. Without a wish all come."""
 
-    sites: frozenset[UUID]
-    mlps_level: int
-    amounts: Mapping[str, int]
+    kind: str
+    department: UUID
+    wish: Wish | None = None
 
 
-def candidates(
-    session: Session, kind: str, department: UUID, groups: Collection[str], wish: Wish | None = None
-) -> list[Candidate]:
-    """Return the pools of a kind with what they have left now, in one read. Takes no lock.
+def looking(session: Session, look: Look) -> Reply:
+    """Ask what the pools have left now; `candidates` reads it, so that in a pipeline the caller can send more before it
+    waits. Takes no lock."""
+    if look.wish is None:
+        return wire.run(session, _ALL_POOLS, {"kind": look.kind})
+    narrowed = {
+        "kind": look.kind,
+        "department": look.department,
+        "systems": wire.words(look.wish.systems),
+        "subnets": wire.words(look.wish.subnets),
+        "anywhere": not look.wish.subnets,
+        "amounts": wire.rows(look.wish.amounts),
+    }
+    return wire.run(session, _WISHED_POOLS, narrowed)
 
-    `groups` are the spread groups of `department` that the caller places members of. Without a `wish` all pools come.
-    """
-    found = wire.run(session, *_pools(kind, wish)).fetchall()
+
+def candidates(session: Session, seen: Reply, department: UUID, groups: Collection[str]) -> list[Candidate]:
+    """Return the pools that were seen. `groups` are the spread groups of `department` that the caller places members
+    of."""
+    found = seen.fetchall()
     members = _members(session, department, groups) if groups else {}
     return [
         Candidate(
@@ -52,18 +64,6 @@ def candidates(
         )
         for id_, code, site, level, accepting, driver, classes, free, limit in found
     ]
-
-
-def _pools(kind: str, wish: Wish | None) -> tuple[LiteralString, dict[str, Any]]:
-    if wish is None:
-        return _ALL_POOLS, {"kind": kind}
-    return _WISHED_POOLS, {
-        "kind": kind,
-        "anywhere": not wish.sites,
-        "sites": wire.array(wish.sites),
-        "level": wish.mlps_level,
-        "amounts": wire.rows(wish.amounts),
-    }
 
 
 def _members(session: Session, department: UUID, groups: Collection[str]) -> dict[UUID, set[str]]:
@@ -100,9 +100,12 @@ _WISHED_POOLS: LiteralString = """
                         OR used + held + coalesce((%(amounts)s::jsonb ->> resource_class)::bigint, 0) <= "limit") AS fit
         FROM ledger_accounts WHERE owner = p.id OFFSET 0
     ) a
-    WHERE p.kind = %(kind)s AND p.accepting AND p.mlps_level >= %(level)s
-    AND (%(anywhere)s OR p.site_id = ANY(%(sites)s::uuid[]))
-    AND a.fit
+    WHERE p.kind = %(kind)s AND p.accepting AND a.fit
+    AND p.mlps_level >= (
+        SELECT coalesce(min(mlps_level), 0) FROM systems
+        WHERE department_id = %(department)s AND deleted_at IS NULL AND code = ANY(%(systems)s::text[])
+    )
+    AND (%(anywhere)s OR p.site_id = ANY(ARRAY(SELECT site_id FROM subnets WHERE code = ANY(%(subnets)s::text[]))))
 """
 
 _MEMBERS = """

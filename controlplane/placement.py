@@ -5,7 +5,7 @@ ones before it left.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import inf
 from typing import NamedTuple
@@ -43,6 +43,16 @@ class Need:
     site: UUID | None = None
     spread_group: str | None = None
     within: frozenset[UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What asks say of the pools that they need before what they name was looked up: codes of their systems and subnets
+    (none: any level, any site), and the least that each of them takes of a class."""
+
+    systems: frozenset[str] = frozenset()
+    subnets: frozenset[str] = frozenset()
+    amounts: Mapping[str, int] = field(default_factory=dict)
 
 
 def _has_room(pool: Candidate, need: Need) -> bool:

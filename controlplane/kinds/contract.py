@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from controlplane.lifecycle import State
 from controlplane.models import Resource
-from controlplane.placement import Need
+from controlplane.placement import Need, Wish
 from quotas import wire
 
 
@@ -73,6 +73,7 @@ class Kind:
 
     `prepare` asks for all that the asks of a department name at once; what it returns reads it, in a second step, so
     that in a pipeline the caller can send more before it waits. That step raises RowsRefused, naming each bad row.
+    `wish` says as much of the pools that asks need as can be told without reading anything.
     `halted` is what `wanted` says of one that is not to run: the verb `stop` and the end of a lease both go by it; a
     kind that cannot be stopped leaves it empty. `most_at_once` may be asked for in one ask. `batched`: workers look at
     all of a pool at once, not at each resource. `of_system`: one without a business system has nobody to answer for it.
@@ -85,6 +86,7 @@ class Kind:
     drivers: tuple[str, ...]
     spec: type[BaseModel]
     prepare: Callable[[Session, UUID, Sequence[Any]], Callable[[Owner], list[Prepared]]]
+    wish: Callable[[Sequence[Any]], Wish]
     verbs: Mapping[str, Verb]
     halted: Mapping[str, Any] = field(default_factory=dict)
     most_at_once: int = 1000

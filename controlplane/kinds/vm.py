@@ -13,7 +13,7 @@ from controlplane import ipam
 from controlplane.errors import Invalid, NotFound, NotItsDisk, Refusal, RowsRefused
 from controlplane.kinds.contract import Change, Kind, Owner, Placed, Prepared, Verb
 from controlplane.models import Resource
-from controlplane.placement import Need
+from controlplane.placement import Need, Wish
 from provisioners.contract import MachineSpec, Nic, dump_machine
 from quotas import wire
 from quotas.pipeline import Reply
@@ -92,6 +92,15 @@ def prepare(session: Session, department: UUID, specs: Sequence[VmSpec]) -> Call
         return prepared
 
     return resolve
+
+
+def wish(specs: Sequence[VmSpec]) -> Wish:
+    """Return what the specs tell of the pools that they need; what a flavor takes is not known yet."""
+    systems, subnets = {spec.system for spec in specs}, {code for spec in specs for code in spec.subnets}
+    sizes = [(s.vcpu, s.memory_mib, s.disk_gib) for s in specs if s.vcpu and s.memory_mib and s.disk_gib]
+    known = len(sizes) == len(specs)
+    amounts = demand(*(min(size) for size in zip(*sizes, strict=True))) if known else {}
+    return Wish(frozenset(systems), frozenset(subnets), amounts)
 
 
 class _System(NamedTuple):
@@ -291,6 +300,7 @@ VM = Kind(
     drivers=("libvirt", "openstack", "fake"),
     spec=VmSpec,
     prepare=prepare,
+    wish=wish,
     halted={"power": "off"},
     verbs={
         "start": Verb(frozenset({"stopped", "faulted"}), partial(_power, "on")),

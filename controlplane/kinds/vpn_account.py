@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from controlplane.errors import AlreadyExists, Invalid, NotFound, Refusal, RowsRefused
 from controlplane.kinds.contract import Change, Kind, Owner, Placed, Prepared, Verb
 from controlplane.models import Resource
-from controlplane.placement import Need
+from controlplane.placement import Need, Wish
 from quotas import wire
 from quotas.pipeline import Reply
 
@@ -224,6 +224,7 @@ VPN_ACCOUNT = Kind(
     drivers=("ocserv", "fake_gateway"),
     spec=VpnAccountSpec,
     prepare=prepare,
+    wish=lambda _specs: Wish(amounts=_DEMAND),
     halted={"power": "off"},
     verbs={
         "start": Verb(frozenset({"stopped", "faulted", "changing"}), partial(_power, "on")),
