@@ -1,5 +1,6 @@
 """Wires an installation together from its settings: database, sessions, drivers, log. Nothing else does."""
 
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import structlog
 from sqlalchemy import Engine
 
@@ -89,10 +91,18 @@ def keeper(settings: Settings) -> Callable[[], None]:
     return keep if settings.database_url is None else lambda: None
 
 
+def _one_line(event: Any, default: Callable[[Any], Any]) -> str:
+    try:
+        return orjson.dumps(event, default=default).decode()
+    except TypeError:
+        # Half a character, out of a file's name or somebody else's error, is no JSON; the line is worth more than it.
+        return json.dumps(event, default=default)
+
+
 def configure_logging(settings: Settings) -> None:
     """Send structured log lines to standard error."""
     renderer = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.processors.JSONRenderer(serializer=_one_line)
         if settings.log_format == "json"
         # Not the rich tracebacks: they show the values of variables, and some are secrets.
         else structlog.dev.ConsoleRenderer(

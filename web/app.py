@@ -26,6 +26,7 @@ from controlplane.telling.targets import Allowed
 from web import api, auth, console, docs, errors, health, intake, transactions
 from web.auth import BrowserSessions
 from web.context import logged_path
+from web.json_provider import Json
 from web.language import init_app as init_language
 from web.shapes import Problem
 
@@ -61,6 +62,7 @@ class _App(OpenAPI):
     """Flask's questions that have one answer here, at every request, are not asked."""
 
     session_interface = BrowserSessions()
+    json_provider_class = Json
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return `func`: no view and no hook of ours is a coroutine."""
@@ -118,8 +120,6 @@ def configure(app: Flask, config: Settings) -> None:
         WEBHOOKS_ALLOWED=Allowed.of(config.webhook_allowed),
         CONSOLE_PORT=config.console_address[1],
     )
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
 
 
 def _provider(config: Settings) -> Provider | None:

@@ -97,7 +97,8 @@ def actor() -> Actor:
 
 def for_program() -> bool:
     """Tell whether a program asks, not a person at a browser."""
-    return request.path.startswith("/api/") and request.path != "/api/docs"
+    path = request.path
+    return path.startswith("/api/") and path != "/api/docs"
 
 
 def dry_run() -> bool:
@@ -105,9 +106,10 @@ def dry_run() -> bool:
 
     Only the API knows dry runs: a sign-in, say, is never without its audit event.
     """
-    if not for_program():
+    args = request.args
+    if "dry_run" not in args or not for_program():
         return False
-    value = request.args.get("dry_run", "false").lower()
+    value = args["dry_run"].lower()
     if value not in {"true", "false"}:
         raise Invalid(field="dry_run", reason="must be true or false")
     return value == "true"

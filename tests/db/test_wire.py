@@ -1,6 +1,8 @@
 """Statements sent straight to psycopg: what becomes of a session whose connection is lost under it."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -258,3 +260,16 @@ def test_a_commit_stands_where_what_goes_behind_it_fails(sessions: Sessions, unw
         wire.write(session, wire.Write((("put", "INSERT INTO seen VALUES (1)"),), {}, ("1",), ("SELECT 1 / 0",)))
         session.commit()
         assert wire.run(session, "SELECT n FROM seen").fetchall() == [(1,)]
+
+
+def test_values_of_every_kind_go_as_json(sessions: Sessions) -> None:
+    class Pair(NamedTuple):
+        first: int
+        second: UUID
+
+    sent = wire.rows([{"who": UUID(int=7), "pair": Pair(1, UUID(int=2)), "share": Decimal("0.5"), "name": "财政厅"}])
+    with sessions() as session:
+        [(read,)] = wire.run(session, "SELECT %(sent)s::json", {"sent": sent})
+    [row] = read
+    assert (UUID(row["who"]), row["pair"][0], UUID(row["pair"][1])) == (UUID(int=7), 1, UUID(int=2))
+    assert (row["share"], row["name"]) == ("0.5", "财政厅")
