@@ -10,7 +10,7 @@ from lxml import etree
 
 from provisioners.contract import MachineSpec, Rejected
 from provisioners.libvirt_xml import data_volume
-from tests.drivers.makers import FOREIGN_DOMAIN, LibvirtTestLab, a_machine
+from tests.drivers.makers import FOREIGN_DOMAIN, FOREIGN_SECOND, LibvirtTestLab, a_machine
 from tests.drivers.test_contract import off, seen
 
 
@@ -127,8 +127,6 @@ def test_a_larger_volume_that_was_left_over_is_never_cut(lab: LibvirtTestLab) ->
 
 # --- of machines that somebody else made
 
-SECOND = "<disk type='file' device='disk'><source file='/default/more.qcow2'/><target dev='vdb'/></disk>"
-
 
 @pytest.fixture
 def adopted(lab: LibvirtTestLab) -> MachineSpec:
@@ -137,7 +135,7 @@ def adopted(lab: LibvirtTestLab) -> MachineSpec:
     lab.driver.observe([machine])
 
     def put(files: Path) -> None:
-        text = FOREIGN_DOMAIN.format(name="legacy-db", id=machine).replace("</devices>", f"{SECOND}</devices>")
+        text = FOREIGN_DOMAIN.format(name="legacy-db", id=machine).replace("</devices>", f"{FOREIGN_SECOND}</devices>")
         (files / "domains" / f"{machine}.xml").write_text(text)
         for name, gib in (("legacy-db", 7), ("more", 100)):
             volume = f"<volume><name>{name}.qcow2</name><capacity unit='GiB'>{gib}</capacity></volume>"
