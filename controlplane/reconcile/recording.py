@@ -229,8 +229,9 @@ def _write(session: Session, rows: list[dict[str, Any]]) -> tuple[list[Drift], s
 def _upsert(rows: Sequence[dict[str, Any]]) -> Any:
     statement = insert(Drift).values(rows)
     new, old = statement.excluded, Drift.__table__.c
-    # How large a stranger's disks are was found out once, at its first sight.
-    merged = old.differences.op("||")(new.differences.op("-")("disk_gib").op("-")("data_disks"))
+    # How large a stranger's disk is was found out once, at its first sight; its data disks too, where a driver does not
+    # tell them at every look.
+    merged = old.differences.op("||")(new.differences.op("-")("disk_gib"))
     differences = case((old.kind == "unknown", merged), else_=new.differences)
     changed = {
         "last_seen": new.last_seen,

@@ -179,10 +179,11 @@ def test_deleting_an_adopted_machine_leaves_its_data_disks(lab: LibvirtTestLab, 
 def test_a_data_disk_taken_from_an_adopted_machine_is_told_until_it_is_back(
     lab: LibvirtTestLab, adopted: MachineSpec
 ) -> None:
-    whole = (lab.files / "domains" / f"{adopted.id}.xml").read_text()
+    definition = lab.files / "domains" / f"{adopted.id}.xml"
     behind(lab, without_disk(adopted, "more.qcow2"))
     assert seen(lab, adopted).data_disks == ()
     lab.driver.stop(adopted)
     assert seen(lab, adopted).data_disks == ()
-    behind(lab, lambda files: (files / "domains" / f"{adopted.id}.xml").write_text(whole))
+    put_back = definition.read_text().replace("</devices>", f"{FOREIGN_SECOND}</devices>")
+    behind(lab, lambda _files: definition.write_text(put_back))
     assert seen(lab, adopted).data_disks == (100,)
