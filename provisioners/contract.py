@@ -16,6 +16,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 Power = Literal["on", "off"]
+MOST_DATA_DISKS = 8
 ConsoleKind = Literal["screen", "text"]
 """`screen` speaks RFB, which viewers know as VNC; `text` is the serial line: the bytes of a terminal."""
 
@@ -65,6 +66,7 @@ class MachineSpec:
     the machine reboots or rebuilds it and writes the number down, so a repeat is harmless. `adopted`: somebody else
     made the machine and its disks, which are never made, replaced, resized or deleted on an order (Rejected).
     `spread_group`: machines of a department that share it are to be on different hosts, where a pool has several.
+    `data_disks` are the sizes of its further disks, MOST_DATA_DISKS at most, in the order in which the guest sees them.
     """
 
     id: UUID
@@ -85,13 +87,15 @@ class MachineSpec:
     builds: int = 0
     adopted: bool = False
     spread_group: str | None = None
+    data_disks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
     """A virtual machine as it was found. `complete` is false where only remains of it exist (a volume without a
     machine): creating it again finishes it, deleting it clears them away. `adopted` is true once an adoption is
-    written down on it. `busy`: the pool is still working on it, so nothing else that is said of it lasts."""
+    written down on it. `busy`: the pool is still working on it, so nothing else that is said of it lasts. A data disk
+    that was taken from before others has size 0."""
 
     id: UUID
     name: str
@@ -108,6 +112,7 @@ class Machine:
     complete: bool = True
     adopted: bool = False
     busy: bool = False
+    data_disks: tuple[int, ...] = ()
 
 
 class MachineDriver(Protocol):
@@ -130,11 +135,12 @@ class MachineDriver(Protocol):
         """Restart a running machine and record `spec.boots`. Raises Missing."""
 
     def resize(self, spec: MachineSpec) -> None:
-        """Set vcpu, memory and disk of a machine that is off. A disk never shrinks (Rejected). Raises Missing."""
+        """Set vcpu, memory, disk and data disks of a machine that is off: data disks are added and grown. None shrinks
+        or goes (Rejected). Raises Missing."""
 
     def rebuild(self, spec: MachineSpec) -> None:
         """Replace the disk of a machine that is off by a fresh one of `spec.image` and `spec.disk_gib`; record
-        `spec.builds`. Raises Missing."""
+        `spec.builds`. Its data disks keep what is on them. Raises Missing."""
 
     def adopt(self, spec: MachineSpec) -> None:
         """Write down on a machine that somebody else made that it is the spec's from now on, and touch nothing else.

@@ -23,6 +23,8 @@ class Shape(Protocol):
     @property
     def disk_gib(self) -> int: ...
     @property
+    def data_disks(self) -> tuple[int, ...]: ...
+    @property
     def boots(self) -> int: ...
     @property
     def builds(self) -> int: ...
@@ -44,6 +46,7 @@ FIELDS: Mapping[str, Callable[[Any, Any], bool]] = {
     "vcpu": ne,
     "memory_mib": ne,
     "disk_gib": ne,
+    "data_disks": ne,
     "boots": lambda wanted, observed: lt(observed, wanted),
     "builds": lambda wanted, observed: lt(observed, wanted),
 }

@@ -7,7 +7,7 @@ from provisioners.contract import Machine
 
 Step = Literal["create", "delete", "stop", "resize", "rebuild", "start", "reboot", "adopt"]
 
-_SIZES = frozenset({"vcpu", "memory_mib", "disk_gib"})
+_SIZES = frozenset({"vcpu", "memory_mib", "disk_gib", "data_disks"})
 
 
 def plan(wanted: Shape | None, observed: Machine | None) -> tuple[Step, ...]:
