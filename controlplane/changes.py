@@ -148,9 +148,8 @@ def _body(verb: Verb, body: BaseModel | Mapping[str, Any] | None) -> BaseModel |
 
 def _shown(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return what may stand in the audit trail: sizes and states, never keys or user data."""
-    return {
-        k: wanted[k] for k in ("vcpu", "memory_mib", "disk_gib", "image", "power", "boots", "builds") if k in wanted
-    }
+    fields = ("vcpu", "memory_mib", "disk_gib", "data_disks", "image", "power", "boots", "builds")
+    return {k: wanted[k] for k in fields if k in wanted and wanted[k] != []}
 
 
 def said(resource: Resource, verb: str, details: dict[str, Any]) -> audit.Act:

@@ -16,6 +16,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 Power = Literal["on", "off"]
+MOST_DATA_DISKS = 8
 ConsoleKind = Literal["screen", "text"]
 """`screen` speaks RFB, which viewers know as VNC; `text` is the serial line: the bytes of a terminal."""
 
@@ -65,7 +66,7 @@ class MachineSpec:
     the machine reboots or rebuilds it and writes the number down, so a repeat is harmless. `adopted`: somebody else
     made the machine and its disks, which are never made, replaced, resized or deleted on an order (Rejected).
     `spread_group`: machines of a department that share it are to be on different hosts, where a pool has several.
-    `data_disks` are the sizes of its further disks, in the order in which the guest sees them.
+    `data_disks` are the sizes of its further disks, MOST_DATA_DISKS at most, in the order in which the guest sees them.
     """
 
     id: UUID
@@ -93,7 +94,8 @@ class MachineSpec:
 class Machine:
     """A virtual machine as it was found. `complete` is false where only remains of it exist (a volume without a
     machine): creating it again finishes it, deleting it clears them away. `adopted` is true once an adoption is
-    written down on it. `busy`: the pool is still working on it, so nothing else that is said of it lasts."""
+    written down on it. `busy`: the pool is still working on it, so nothing else that is said of it lasts. A data disk
+    that was taken from before others has size 0."""
 
     id: UUID
     name: str

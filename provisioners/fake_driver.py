@@ -136,14 +136,14 @@ class FakeDriver:
     def resize(self, spec: MachineSpec) -> None:
         with self._call("resize", spec.id) as fault:
             found = self._find(spec.id)
-            size: dict[str, Any] = {"vcpu": spec.vcpu, "memory_mib": spec.memory_mib, "disk_gib": spec.disk_gib}
+            disks: dict[str, Any] = {"disk_gib": spec.disk_gib, "data_disks": spec.data_disks}
+            size: dict[str, Any] = {"vcpu": spec.vcpu, "memory_mib": spec.memory_mib, **disks}
             if replace(found, **size) != found:
                 _must_be_off(found)
-            if spec.disk_gib < found.disk_gib:
-                raise Rejected("fake.disk_shrinks", f"the disk has {found.disk_gib} GiB, {spec.disk_gib} were asked")
-            if spec.disk_gib > found.disk_gib:
+            if replace(found, **disks) != found:
                 _disk_must_be_ours(found)
-            self.put(replace(found, disk_gib=spec.disk_gib))
+            _must_not_shrink(found, spec)
+            self.put(replace(found, **disks))
             fault.at("half_way")
             self.put(replace(found, **size, **_label(spec)))
 
@@ -161,8 +161,9 @@ class FakeDriver:
 
     def adopt(self, spec: MachineSpec) -> None:
         with self._call("adopt", spec.id):
-            size: dict[str, Any] = {"disk_gib": spec.disk_gib, "boots": spec.boots, "builds": spec.builds}
-            self.put(replace(self._find(spec.id), adopted=True, **size, **_label(spec)))
+            disks: dict[str, Any] = {"disk_gib": spec.disk_gib, "data_disks": spec.data_disks}
+            counters: dict[str, Any] = {"boots": spec.boots, "builds": spec.builds}
+            self.put(replace(self._find(spec.id), adopted=True, **disks, **counters, **_label(spec)))
 
     def delete(self, machine: UUID) -> tuple[str, ...]:
         with self._call("delete", machine) as fault:
@@ -278,6 +279,7 @@ def _built(spec: MachineSpec) -> Machine:
         image=spec.image,
         boots=spec.boots,
         builds=spec.builds,
+        data_disks=spec.data_disks,
         **_label(spec),
     )
 
@@ -300,6 +302,12 @@ def _must_be_ours(spec: MachineSpec, found: Machine | None) -> None:
 def _disk_must_be_ours(found: Machine) -> None:
     if found.adopted:
         raise Rejected("fake.adopted", f"{found.name} was adopted: its disk is not ours")
+
+
+def _must_not_shrink(found: Machine, spec: MachineSpec) -> None:
+    has, wanted = (found.disk_gib, *found.data_disks), (spec.disk_gib, *spec.data_disks)
+    if len(wanted) < len(has) or any(want < size for want, size in zip(wanted, has, strict=False)):
+        raise Rejected("fake.disk_shrinks", f"its disks have {has} GiB, {wanted} were asked")
 
 
 def _must_be_off(found: Machine) -> None:

@@ -25,6 +25,7 @@ from provisioners.libvirt_link import Link
 from provisioners.libvirt_look import (
     FEW,
     Hands,
+    definition,
     disks_not_ours,
     find,
     list_all,
@@ -105,11 +106,11 @@ class LibvirtDriver:
             if spec.adopted:
                 _must_be_there(domain, spec)
             if domain is None:
-                disk, seed = hands.volumes.disk(spec), hands.volumes.seed(spec)
-                around = xml.Surroundings(self._domain_type, disk, seed, self._settings.network)
+                disk, seed, data = hands.volumes.disk(spec), hands.volumes.seed(spec), hands.volumes.data_disks(spec)
+                around = xml.Surroundings(self._domain_type, disk, seed, self._settings.network, data)
                 domain = hands.connection.defineXML(xml.domain_xml(spec, around))
             else:
-                _write_down(domain, spec, **({} if spec.adopted else _complete(hands, spec)))
+                _write_down(domain, spec, **({} if spec.adopted else _complete(hands, domain, spec)))
             self._set_power(domain, spec.power)
 
     def start(self, spec: MachineSpec) -> None:
@@ -132,17 +133,16 @@ class LibvirtDriver:
 
     def resize(self, spec: MachineSpec) -> None:
         with self._ordering(spec) as (hands, domain, found):
-            size = replace(found, vcpu=spec.vcpu, memory_mib=spec.memory_mib, disk_gib=spec.disk_gib)
-            if size == found:
+            disks = replace(found, disk_gib=spec.disk_gib, data_disks=spec.data_disks)
+            if replace(disks, vcpu=spec.vcpu, memory_mib=spec.memory_mib) == found:
                 _write_down(domain, spec)
                 return
             _must_be_off(domain)
-            if not spec.adopted:
-                hands.volumes.grow(spec)
-            elif spec.disk_gib != found.disk_gib:
+            if spec.adopted and disks != found:
                 raise _not_our_disk(spec)
-            label = _merged(spec, found, disk_gib=spec.disk_gib)
-            hands.connection.defineXML(xml.resized_xml(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), label))
+            data = () if spec.adopted else _resize_disks(hands, spec, found)
+            label = _merged(spec, found, disk_gib=spec.disk_gib, data_disks=spec.data_disks)
+            hands.connection.defineXML(xml.resized_xml(definition(domain), label, data))
 
     def rebuild(self, spec: MachineSpec) -> None:
         with self._ordering(spec) as (hands, domain, found):
@@ -158,7 +158,13 @@ class LibvirtDriver:
 
     def adopt(self, spec: MachineSpec) -> None:
         with self._ordering(spec) as (_hands, domain, _found):
-            _write_down(domain, spec, boots=spec.boots, builds=spec.builds, image=spec.image, disk_gib=spec.disk_gib)
+            done = {
+                "builds": spec.builds,
+                "image": spec.image,
+                "disk_gib": spec.disk_gib,
+                "data_disks": spec.data_disks,
+            }
+            _write_down(domain, spec, boots=spec.boots, **done)
 
     def delete(self, machine: UUID) -> tuple[str, ...]:
         with self._changing(machine) as hands:
@@ -251,27 +257,46 @@ def connect(connection: Mapping[str, Any], state_dir: Path) -> LibvirtDriver:
     return LibvirtDriver(settings, NodeFiles(state_dir / "libvirt" / name, shape))
 
 
-def _complete(hands: Hands, spec: MachineSpec) -> dict[str, Any]:
+def _resize_disks(hands: Hands, spec: MachineSpec, found: Machine) -> tuple[str, ...]:
+    if len(spec.data_disks) < len(found.data_disks):
+        detail = f"it has {len(found.data_disks)} data disks, {len(spec.data_disks)} were asked; none is taken away"
+        raise Rejected("libvirt.disk_shrinks", detail)
+    return hands.volumes.resize(spec)
+
+
+def _complete(hands: Hands, domain: libvirt.virDomain, spec: MachineSpec) -> dict[str, Any]:
     """Give a machine back the volumes that it has lost; return what became new by it. A disk that is there stays."""
-    done: dict[str, Any] = {}
+    done: dict[str, Any] = {"data_disks": _complete_data(hands, definition(domain), spec)}
     if hands.volumes.find(xml.disk_volume(spec.id)) is None:
         hands.volumes.fresh_disk(spec)
-        done = {"image": spec.image, "disk_gib": spec.disk_gib}
+        done |= {"image": spec.image, "disk_gib": spec.disk_gib}
     if hands.volumes.find(xml.seed_volume(spec.id)) is None:
         hands.volumes.seed(spec)
     return done
 
 
+def _complete_data(hands: Hands, domain: str, spec: MachineSpec) -> tuple[int, ...]:
+    """Return the sizes of the data disks, of those that were lost as they are wanted now."""
+    sizes = list(xml.noted_data_disks(domain))
+    for place in xml.data_places(domain):
+        if hands.volumes.find(xml.data_volume(spec.id, place)) is None:
+            sizes[place - 1] = dict(enumerate(spec.data_disks, 1)).get(place, sizes[place - 1])
+            hands.volumes.data_disk(spec.id, place, sizes[place - 1])
+    return tuple(sizes)
+
+
 def _merged(spec: MachineSpec, found: Machine, **done: Any) -> MachineSpec:
     """Return the spec with what the machine has in place of what this order does not do."""
-    kept = {"image": found.image, "boots": found.boots, "builds": found.builds, "disk_gib": found.disk_gib}
-    return replace(spec, **{**kept, **done})
+    kept = ("image", "boots", "builds", "disk_gib", "data_disks")
+    return replace(spec, **{**{name: getattr(found, name) for name in kept}, **done})
 
 
 def _write_down(domain: libvirt.virDomain, spec: MachineSpec, **done: Any) -> None:
     """Label the machine with whose it is and the generation that was ordered, and with what this order has `done`."""
-    found = xml.machine(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), "off", complete=True)
-    label = xml.label_xml(_merged(spec, found, **done))
+    text = definition(domain)
+    found = xml.machine(text, "off", complete=True)
+    # A disk that was taken away for a while stays noted, so that it is known again.
+    label = xml.label_xml(_merged(spec, found, **{"data_disks": xml.noted_data_disks(text), **done}))
     element = libvirt.VIR_DOMAIN_METADATA_ELEMENT
     domain.setMetadata(element, label, xml.PREFIX, xml.NAMESPACE, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
 
@@ -308,10 +333,10 @@ def _must_be_off(domain: libvirt.virDomain) -> None:
 
 def _keep(node: NodeFiles, hands: Hands, machine: UUID) -> None:
     """Volumes go first: a domain is never kept without them."""
-    for name, definition in hands.volumes.definitions(machine).items():
-        node.write("volumes", name, definition)
+    for name, volume in hands.volumes.definitions(machine).items():
+        node.write("volumes", name, volume)
     domain = find(hands, machine)
     text = None
     if domain is not None:
-        text = with_power(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), bool(domain.isActive()))
+        text = with_power(definition(domain), bool(domain.isActive()))
     node.write("domains", str(machine), text)

@@ -37,10 +37,25 @@ def find(hands: Hands, machine: UUID) -> libvirt.virDomain | None:
 
 
 def look_up(hands: Hands, wanted: Collection[UUID]) -> tuple[list[libvirt.virDomain], set[str]]:
-    """Three calls per machine, however many others there are."""
-    domains = [domain for machine in wanted if (domain := find(hands, machine)) is not None]
-    names = (name for machine in wanted for name in (xml.disk_volume(machine), xml.seed_volume(machine)))
-    return domains, {name for name in names if hands.volumes.find(name) is not None}
+    """Four calls per machine and one per data disk, however many other machines there are."""
+    domains = {machine: domain for machine in wanted if (domain := find(hands, machine)) is not None}
+    names = (name for machine in wanted for name in _expected(machine, domains.get(machine)))
+    return list(domains.values()), {name for name in names if hands.volumes.find(name) is not None}
+
+
+def _expected(machine: UUID, domain: libvirt.virDomain | None) -> tuple[str, ...]:
+    """Return the names of the volumes that a machine has; of one without a domain, all that it may have left."""
+    try:
+        return xml.volumes_of(machine) if domain is None else xml.volumes_in(definition(domain))
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+            raise
+        return xml.volumes_of(machine)
+
+
+def definition(domain: libvirt.virDomain) -> str:
+    """Return the definition that is kept for the next start: what we write down goes there."""
+    return str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
 
 
 def list_all(hands: Hands, wanted: Collection[UUID] | None) -> tuple[list[libvirt.virDomain], set[str]]:
@@ -65,16 +80,16 @@ def machines(domains: Collection[libvirt.virDomain], volumes: Collection[str]) -
 
 
 def machine_of(domain: libvirt.virDomain, volumes: Collection[str]) -> Machine:
-    """The definition is the one kept for the next start: what we write down goes there. A domain's id is that of its
-    run, known since it was looked up; -1 is off."""
-    machine = UUID(bytes=domain.UUID())
-    complete = xml.disk_volume(machine) in volumes and xml.seed_volume(machine) in volumes
+    """A domain's id is that of its run, known since it was looked up; -1 is off."""
+    text = definition(domain)
+    complete = all(name in volumes for name in xml.volumes_in(text))
     power: Power = "off" if domain.ID() == -1 else "on"
-    return xml.machine(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), power, complete)
+    return xml.machine(text, power, complete)
 
 
 def whole(hands: Hands, machine: UUID) -> Machine | None:
-    """Return one machine with the size of its disks, whoever made them; some calls per disk."""
+    """Return one machine with the sizes of its disks, whoever made them; some calls per disk. Where one of a stranger's
+    disks tells no size, the others count as one."""
     _, volumes = look_up(hands, {machine})
     domain = find(hands, machine)
     if domain is None:
@@ -82,9 +97,11 @@ def whole(hands: Hands, machine: UUID) -> Machine | None:
     found = machine_of(domain, volumes)
     if found.disk_gib:
         return found
-    paths = xml.disk_paths(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    sizes = [hands.volumes.size_at(path) or _size_of(domain, path) for path in paths]
-    return replace(found, disk_gib=sum(-(-size // xml.GIB) for size in sizes))
+    paths = xml.disk_paths(definition(domain))
+    sizes = [-(-(hands.volumes.size_at(path) or _size_of(domain, path)) // xml.GIB) for path in paths]
+    if all(sizes):
+        return replace(found, disk_gib=sum(sizes[:1]), data_disks=tuple(sizes[1:]))
+    return replace(found, disk_gib=sum(sizes))
 
 
 def _size_of(domain: libvirt.virDomain, path: str) -> int:
@@ -100,5 +117,5 @@ def _size_of(domain: libvirt.virDomain, path: str) -> int:
 def disks_not_ours(domain: libvirt.virDomain) -> tuple[str, ...]:
     """Return the paths of a domain's disks that are not the volumes which we would have made for it."""
     machine = UUID(bytes=domain.UUID())
-    paths = xml.disk_paths(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    paths = xml.disk_paths(definition(domain))
     return tuple(path for path in paths if xml.volume_owner(path.rpartition("/")[2]) != machine)

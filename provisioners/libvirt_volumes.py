@@ -1,4 +1,4 @@
-"""The two volumes of a machine: its disk, upon its image, and its seed.
+"""The volumes of a machine: its disk, upon its image, its seed, and its data disks, upon nothing.
 
 A disk may hold a department's data, so it is made anew only where the spec says so; a seed holds nothing that cannot be
 written again. A simulated hypervisor records volumes and keeps no bytes: nothing can be copied to it, and replacing a
@@ -52,7 +52,7 @@ class Volumes:
         image = self._image(spec)
         found = self.find(xml.disk_volume(spec.id))
         if found is not None and xml.backing_path(found.XMLDesc()) == image:
-            self.grow(spec)
+            self._grow(found, spec.disk_gib)
             return str(found.path())
         if found is not None:
             found.delete()
@@ -64,18 +64,39 @@ class Volumes:
         self.drop(xml.disk_volume(spec.id))
         self._make_disk(spec, image)
 
-    def grow(self, spec: MachineSpec) -> None:
-        """Make the machine's disk as large as the spec has it; Rejected where it is larger or absent."""
-        name, wanted = xml.disk_volume(spec.id), spec.disk_gib * xml.GIB
-        disk = self._pool.storageVolLookupByName(name)
-        has = disk.info()[1]
-        if wanted < has:
-            detail = f"the disk has {has / xml.GIB:g} GiB, {spec.disk_gib} were asked; a disk only grows"
-            raise Rejected("libvirt.disk_shrinks", detail)
-        if wanted > has and self._keeps_bytes:
+    def data_disk(self, machine: UUID, place: int, gib: int) -> str:
+        """Return the path of a data disk, making it where it is absent and growing it where it is too small. What is on
+        it is never touched. Raises Rejected where it is larger."""
+        name = xml.data_volume(machine, place)
+        found = self.find(name)
+        if found is None:
+            found = self._pool.createXML(xml.volume_xml(name, gib * xml.GIB, "qcow2"))
+        else:
+            self._grow(found, gib)
+        return str(found.path())
+
+    def data_disks(self, spec: MachineSpec) -> tuple[str, ...]:
+        """Return the paths of the machine's data disks, each as `data_disk` has it."""
+        return tuple(self.data_disk(spec.id, place, gib) for place, gib in enumerate(spec.data_disks, 1))
+
+    def resize(self, spec: MachineSpec) -> tuple[str, ...]:
+        """Make the machine's disks as large as the spec has them and its data disks as many; return the data disks'
+        paths. Rejected where one is larger, before any is changed."""
+        disk = self._pool.storageVolLookupByName(xml.disk_volume(spec.id))
+        data = (self.find(xml.data_volume(spec.id, place)) for place in range(1, len(spec.data_disks) + 1))
+        for volume, gib in zip((disk, *data), (spec.disk_gib, *spec.data_disks), strict=True):
+            if volume is not None:
+                _must_not_shrink(volume, gib)
+        self._grow(disk, spec.disk_gib)
+        return self.data_disks(spec)
+
+    def _grow(self, disk: libvirt.virStorageVol, gib: int) -> None:
+        _must_not_shrink(disk, gib)
+        wanted = gib * xml.GIB
+        if wanted > disk.info()[1] and self._keeps_bytes:
             disk.resize(wanted)
-        elif wanted > has:
-            backing = xml.backing_path(disk.XMLDesc())
+        elif wanted > disk.info()[1]:
+            name, backing = disk.name(), xml.backing_path(disk.XMLDesc())
             disk.delete()
             self._pool.createXML(xml.volume_xml(name, wanted, "qcow2", backing))
 
@@ -99,12 +120,12 @@ class Volumes:
 
     def clear(self, machine: UUID) -> bool:
         """Delete the machine's volumes; return whether there was any."""
-        names = (xml.disk_volume(machine), xml.seed_volume(machine), xml.probe_volume(machine))
+        names = (*xml.volumes_of(machine), xml.probe_volume(machine))
         return sum(self.drop(name) for name in names) > 0
 
     def definitions(self, machine: UUID) -> dict[str, str | None]:
         """Return the XML of the machine's volumes and of the image below, by name; None for one that is not there."""
-        names = (xml.disk_volume(machine), xml.seed_volume(machine))
+        names = xml.volumes_of(machine)
         found = {name: volume.XMLDesc() if (volume := self.find(name)) else None for name in names}
         backing = xml.backing_path(found[names[0]] or "<volume/>")
         if backing is not None:
@@ -166,3 +187,10 @@ class Volumes:
         except BaseException:
             stream.abort()
             raise
+
+
+def _must_not_shrink(disk: libvirt.virStorageVol, gib: int) -> None:
+    has = disk.info()[1]
+    if gib * xml.GIB < has:
+        detail = f"disk {disk.name()} has {has / xml.GIB:g} GiB, {gib} were asked; a disk only grows"
+        raise Rejected("libvirt.disk_shrinks", detail)

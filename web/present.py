@@ -82,7 +82,7 @@ def pool(p: Record) -> dict[str, Any]:
 def vm(v: Record, *, with_pool: bool) -> dict[str, Any]:
     """A VM: what was asked, then what it has. `with_pool` for those who may know where it runs."""
     addresses = [{"subnet": c.subnet.code, "address": str(c.address)} for c in v.claims]
-    size = {name: v.wanted[name] for name in ("vcpu", "memory_mib", "disk_gib")}
+    size = _size(v.wanted)
     return {
         **v.spec,
         **_granted(v),
@@ -95,6 +95,12 @@ def vm(v: Record, *, with_pool: bool) -> dict[str, Any]:
         "underway_since": stamp(v.underway_since),
         **({"pool": v.pool.code} if with_pool else {}),
     }
+
+
+def _size(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What a VM has. A record that is older than data disks says nothing of them."""
+    size = {name: wanted[name] for name in ("vcpu", "memory_mib", "disk_gib")}
+    return {**size, "data_disks": wanted.get("data_disks", [])}
 
 
 def standing(r: Record) -> dict[str, Any]:
@@ -143,7 +149,7 @@ def _granted(r: Record) -> dict[str, Any]:
 def allocated(submitted: Record, made: Record, *, with_pool: bool) -> dict[str, Any]:
     """A VM that was allocated a moment ago: word for word what reading it now would say."""
     prepared, wanted = made.prepared, made.wanted
-    size = {name: wanted[name] for name in ("vcpu", "memory_mib", "disk_gib")}
+    size = _size(wanted)
     codes = sorted((address, prepared.subnets[subnet]) for subnet, address in made.addresses.items())
     return {
         **prepared.spec,

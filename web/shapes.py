@@ -36,6 +36,7 @@ class Size(BaseModel):
     vcpu: int
     memory_mib: int
     disk_gib: int
+    data_disks: list[int]
 
 
 class Address(BaseModel):

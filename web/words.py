@@ -200,6 +200,7 @@ def drift_field(field: str) -> str:
         "vcpu": _("vCPU"),
         "memory_mib": _("Memory, MiB"),
         "disk_gib": _("Disk, GiB"),
+        "data_disks": _("Data disks, GiB"),
         "boots": _("Reboots"),
         "builds": _("Rebuilds"),
         "adopted": _("Adopted"),
@@ -213,6 +214,8 @@ def drift_field(field: str) -> str:
 
 def drift_value(value: Any) -> str:
     """Return a value of such a field; a number stays one, and none is a quota without a limit."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or str(_("none"))
     words = {
         "None": _("No limit"),
         "on": _("on"),

@@ -56,6 +56,7 @@ def show(session: Session, vm_id: UUID, as_json: bool) -> None:
 @click.option("--vcpu", type=int)
 @click.option("--memory-mib", type=int)
 @click.option("--disk-gib", type=int)
+@click.option("--data-disk", "data_disks", type=int, multiple=True, help="GiB of a further disk; may be repeated.")
 @click.option("--image", required=True)
 @click.option("--subnet", "subnets", multiple=True, required=True, help="May be given twice: IPv4 and IPv6.")
 @click.option("--ssh-key", "ssh_keys", multiple=True)
@@ -86,7 +87,7 @@ def create(department: str, count: int, wait: bool, as_json: bool, **values: Any
 @click.argument("vm_id", type=click.UUID)
 @click.option("--wait", is_flag=True, help="Until it is gone, or faulted.")
 def delete(vm_id: UUID, wait: bool) -> None:
-    """Delete a VM and everything on its disk."""
+    """Delete a VM and everything on its disks."""
     with opened() as installation:
         with transaction(installation.sessions) as session:
             resources.delete(session, operator(), KIND, vm_id)
@@ -99,7 +100,7 @@ def _verb(name: str, description: str, *options: Any) -> None:
     @click.argument("vm_id", type=click.UUID)
     @click.option("--wait", is_flag=True, help="Until it is done.")
     def run(vm_id: UUID, wait: bool, **values: Any) -> None:
-        body = {key: value for key, value in values.items() if value is not None}
+        body = _given(values)
         with opened() as installation:
             with transaction(installation.sessions) as session:
                 resources.act(session, operator(), resources.Order(KIND, vm_id, name, body))
@@ -118,7 +119,11 @@ _verb("start", "Power on.")
 _verb("stop", "Power off.")
 _verb("reboot", "Restart.")
 _verb("retry", "Try a faulted VM again.")
-_verb("rebuild", "Start again from an image; what is on the disk is lost.", click.option("--image"))
+_verb(
+    "rebuild",
+    "Start again from an image; what is on the disk is lost, data disks keep theirs.",
+    click.option("--image"),
+)
 _verb(
     "resize",
     "Give it another size; it is restarted for it.",
@@ -126,12 +131,19 @@ _verb(
     click.option("--vcpu", type=int),
     click.option("--memory-mib", type=int),
     click.option("--disk-gib", type=int),
+    click.option(
+        "--data-disk",
+        "data_disks",
+        type=int,
+        multiple=True,
+        help="GiB of each data disk in order, those that it has first; without it they stay as they are.",
+    ),
 )
 
 
 def _items(values: dict[str, Any], count: int) -> Iterator[dict[str, Any]]:
     user_data = values.pop("user_data")
-    item = {key: list(v) if isinstance(v, tuple) else v for key, v in values.items() if v not in {None, ()}}
+    item = _given(values)
     if user_data:
         item["user_data"] = user_data.read_text()
     if count == 1:
@@ -139,6 +151,10 @@ def _items(values: dict[str, Any], count: int) -> Iterator[dict[str, Any]]:
     else:
         for number in range(1, count + 1):
             yield {**item, "name": f"{item['name']}-{number}"}
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items() if v not in {None, ()}}
 
 
 def _row(v: Any) -> dict[str, Any]:
@@ -151,6 +167,7 @@ def _row(v: Any) -> dict[str, Any]:
         "vcpu": v.wanted["vcpu"],
         "memory_mib": v.wanted["memory_mib"],
         "disk_gib": v.wanted["disk_gib"],
+        "data_disks": v.wanted.get("data_disks", []),
         "image": v.wanted["image"],
         "addresses": [str(c.address) for c in v.claims],
         "pool": v.pool.code,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -14,7 +14,7 @@ from controlplane.errors import Invalid, NotFound, NotItsDisk, Refusal, RowsRefu
 from controlplane.kinds.contract import Change, Kind, Owner, Placed, Prepared, Verb
 from controlplane.models import Resource
 from controlplane.placement import Need
-from provisioners.contract import MachineSpec, Nic, dump_machine
+from provisioners.contract import MOST_DATA_DISKS, MachineSpec, Nic, dump_machine
 from quotas import wire
 from quotas.pipeline import Reply
 
@@ -30,7 +30,7 @@ MemoryMib = Annotated[int, Field(ge=128, le=4 * 1024 * 1024, description="memory
 DiskGib = Annotated[int, Field(ge=1, le=64 * 1024, description="disk in GiB")]
 
 
-class VmSize(BaseModel):
+class _Sized(BaseModel):
     """A size: a flavor's code, or vcpu, memory_mib and disk_gib, never both."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,7 +41,7 @@ class VmSize(BaseModel):
     disk_gib: DiskGib | None = None
 
     @model_validator(mode="after")
-    def _one_way_to_say_it(self) -> "VmSize":
+    def _one_way_to_say_it(self) -> Self:
         explicit = [self.vcpu, self.memory_mib, self.disk_gib]
         if (self.flavor is None) == all(size is None for size in explicit):
             raise ValueError("give either flavor, or vcpu, memory_mib and disk_gib")
@@ -50,12 +50,29 @@ class VmSize(BaseModel):
         return self
 
 
-class VmSpec(VmSize):
+class VmSize(_Sized):
+    """Another size: a flavor's code, or vcpu, memory_mib and disk_gib, never both; and data disks, where there are to
+    be larger ones or more."""
+
+    data_disks: list[DiskGib] | None = Field(
+        None,
+        max_length=MOST_DATA_DISKS,
+        description="sizes of all its data disks in GiB, in their order: each may grow, and more may follow; they stay"
+        " as they are where this is left out",
+    )
+
+
+class VmSpec(_Sized):
     """A virtual machine as it is asked for. Its addresses are the lowest free ones of the subnets."""
 
     name: Code = Field(description="unique among the department's VMs")
     system: Code = Field(description="code of the business system that it serves")
     image: Code
+    data_disks: list[DiskGib] = Field(
+        default_factory=list,
+        max_length=MOST_DATA_DISKS,
+        description="sizes of further disks in GiB, in the order in which the guest sees them; a rebuild keeps them",
+    )
     subnets: list[Code] = Field(min_length=1, max_length=2, description="one, or one of each address family")
     ssh_keys: list[SshKey] = Field(default_factory=list, max_length=16)
     user_data: str | None = Field(None, max_length=65536, description="cloud-init user data, passed on as it is")
@@ -171,7 +188,7 @@ def _named(found: Mapping[str, T], noun: str, code: str) -> T:
     return found[code]
 
 
-def _size(spec: VmSize, flavors: Mapping[str, _Flavor]) -> tuple[int, int, int]:
+def _size(spec: _Sized, flavors: Mapping[str, _Flavor]) -> tuple[int, int, int]:
     if spec.flavor:
         flavor = _named(flavors, "flavor", spec.flavor)
         return flavor.vcpu, flavor.memory_mib, flavor.disk_gib
@@ -179,9 +196,9 @@ def _size(spec: VmSize, flavors: Mapping[str, _Flavor]) -> tuple[int, int, int]:
     return spec.vcpu, spec.memory_mib, spec.disk_gib
 
 
-def demand(vcpu: int, memory_mib: int, disk_gib: int) -> dict[str, int]:
-    """Return what one VM of this size takes of every class."""
-    return {"vm": 1, "vcpu": vcpu, "memory_mib": memory_mib, "disk_gib": disk_gib}
+def demand(vcpu: int, memory_mib: int, disk_gib: int, data_disks: Sequence[int] = ()) -> dict[str, int]:
+    """Return what one VM of this size takes of every class; its disks are of one."""
+    return {"vm": 1, "vcpu": vcpu, "memory_mib": memory_mib, "disk_gib": disk_gib + sum(data_disks)}
 
 
 def _prepare_one(names: _Names, department: Owner, spec: VmSpec) -> Prepared:
@@ -192,7 +209,7 @@ def _prepare_one(names: _Names, department: Owner, spec: VmSpec) -> Prepared:
     _check_disk(disk_gib, image)
     if len({ipam.version(s.cidr) for s in subnets}) < len(subnets):
         raise Invalid(field="subnets", reason="two subnets of one address family; give at most one of each")
-    amounts = demand(vcpu, memory_mib, disk_gib)
+    amounts = demand(vcpu, memory_mib, disk_gib, spec.data_disks)
     order = MachineSpec(
         id=UUID(int=0),
         name=spec.name,
@@ -207,6 +224,7 @@ def _prepare_one(names: _Names, department: Owner, spec: VmSpec) -> Prepared:
         ssh_keys=tuple(spec.ssh_keys),
         user_data=spec.user_data,
         spread_group=spec.anti_affinity,
+        data_disks=tuple(spec.data_disks),
     )
     return Prepared(
         name=spec.name,
@@ -267,7 +285,26 @@ def _resize(session: Session, vm: Resource, body: VmSize) -> Change:
         _check_its_disk(vm)
     size = {"vcpu": vcpu, "memory_mib": memory_mib, "disk_gib": disk_gib}
     kept = {k: v for k, v in vm.spec.items() if k not in {"flavor", *size}}
-    return Change(kept | body.model_dump(exclude_none=True), vm.wanted | size, demand(**size))
+    data = _resized_data_disks(vm, body.data_disks)
+    wanted = vm.wanted | size | {"data_disks": data}
+    return Change(kept | body.model_dump(exclude_none=True), wanted, demand(**size, data_disks=data))
+
+
+def _resized_data_disks(vm: Resource, asked: list[int] | None) -> list[int]:
+    has: list[int] = vm.wanted.get("data_disks", [])
+    if asked is None or asked == has:
+        return has
+    if len(asked) < len(has):
+        sizes = " and ".join(map(str, has))
+        raise Invalid(
+            field="data_disks",
+            reason=f"a data disk cannot be removed; give the sizes of all that it has ({sizes} GiB), then new ones",
+        )
+    for number, (gib, least) in enumerate(zip(asked, has, strict=False), 1):
+        if gib < least:
+            raise Invalid(field="data_disks", reason=f"data disk {number} cannot shrink; it has {least} GiB")
+    _check_its_disk(vm)
+    return asked
 
 
 def _check_its_disk(vm: Resource) -> None:

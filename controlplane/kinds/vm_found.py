@@ -35,12 +35,18 @@ class VmAdoption(BaseModel):
 
 
 def accept(vm: Resource, observed: Mapping[str, Any]) -> Change:
-    """Return the change that makes the record as the machine was found."""
-    wanted = {**vm.wanted, **{field: value for field, value in observed.items() if field in vm.wanted}}
+    """Return the change that makes the record as the machine was found. Raises Invalid."""
+    wanted = {**vm.wanted, **observed}
     spec = dict(vm.spec)
     if observed.keys() & set(_SIZES):
         spec = {key: value for key, value in spec.items() if key != "flavor"} | {s: wanted[s] for s in _SIZES}
-    return Change(spec, wanted, demand(*(wanted[size] for size in _SIZES)))
+    data: list[int] = wanted.get("data_disks", [])
+    if 0 in data:
+        reason = f"data disk {data.index(0) + 1} is gone from before another; repair gives it an empty one"
+        raise Invalid(field="data_disks", reason=reason)
+    if "data_disks" in observed:
+        spec["data_disks"] = data
+    return Change(spec, wanted, demand(**{size: wanted[size] for size in _SIZES}, data_disks=data))
 
 
 def adopt(session: Session, department: Owner, ask: VmAdoption, machine: UUID, observed: Mapping[str, Any]) -> Adopted:
@@ -54,6 +60,7 @@ def adopt(session: Session, department: Owner, ask: VmAdoption, machine: UUID, o
         raise NotFound(noun="system", name=ask.system)
     name = ask.name or _own_name(str(observed["name"]))
     size = {"vcpu": observed["vcpu"], "memory_mib": observed["memory_mib"], "disk_gib": _disk(ask, observed)}
+    data: list[int] = observed.get("data_disks", [])
     order = MachineSpec(
         id=machine,
         name=name,
@@ -63,11 +70,14 @@ def adopt(session: Session, department: Owner, ask: VmAdoption, machine: UUID, o
         image="",
         power=observed["power"],
         adopted=True,
+        data_disks=tuple(data),
         **size,
     )
     spec = {"name": name, "system": system.code, "image": "", "subnets": sorted(ask.addresses), "adopted": True, **size}
-    level = system.mlps_level
-    return Adopted(name, system.id, level, spec, dump_machine(order), demand(**size), ask.addresses)
+    if data:
+        spec["data_disks"] = data
+    demanded = demand(**size, data_disks=data)
+    return Adopted(name, system.id, system.mlps_level, spec, dump_machine(order), demanded, ask.addresses)
 
 
 def _own_name(name: str) -> str:
@@ -86,6 +96,6 @@ def _disk(ask: VmAdoption, observed: Mapping[str, Any]) -> int:
     return found or int(ask.disk_gib or 0)
 
 
-_ACCEPTABLE = frozenset({"power", "boots", "builds", *_SIZES})
+_ACCEPTABLE = frozenset({"power", "boots", "builds", "data_disks", *_SIZES})
 
 VM_FOUND = Found(acceptable=_ACCEPTABLE, accept=accept, adoption=VmAdoption, adopt=adopt)

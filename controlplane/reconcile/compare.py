@@ -28,6 +28,7 @@ class Recorded:
     boots: int
     builds: int
     adopted: bool
+    data_disks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ def compare(recorded: Iterable[Recorded], observed: Mapping[UUID, Machine]) -> C
 def unknown(machine: Machine) -> Seen:
     """Return a machine that no live record of its pool is of, with what is known of it."""
     existence = Difference("absent", "present" if machine.complete else "incomplete")
-    shown = {field: Difference(None, getattr(machine, field)) for field in _SHOWN}
+    fields = (*_SHOWN, "data_disks") if machine.data_disks else _SHOWN
+    shown = {field: Difference(None, getattr(machine, field)) for field in fields}
     return Seen(machine.id, machine.name or str(machine.id), "unknown", _plain({EXISTENCE: existence, **shown}))
 
 

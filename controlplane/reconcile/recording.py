@@ -64,6 +64,8 @@ def _recorded(resource: UUID, name: str, generation: int, state: str, wanted: Ma
         boots=wanted["boots"],
         builds=wanted["builds"],
         adopted=wanted.get("adopted", False),
+        # A record that is older than data disks says nothing of them.
+        data_disks=tuple(wanted.get("data_disks", ())),
     )
 
 
@@ -227,7 +229,8 @@ def _write(session: Session, rows: list[dict[str, Any]]) -> tuple[list[Drift], s
 def _upsert(rows: Sequence[dict[str, Any]]) -> Any:
     statement = insert(Drift).values(rows)
     new, old = statement.excluded, Drift.__table__.c
-    # How large a stranger's disk is was found out once, at its first sight.
+    # How large a stranger's disk is was found out once, at its first sight; its data disks too, where a driver does not
+    # tell them at every look.
     merged = old.differences.op("||")(new.differences.op("-")("disk_gib"))
     differences = case((old.kind == "unknown", merged), else_=new.differences)
     changed = {

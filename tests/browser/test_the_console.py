@@ -123,6 +123,8 @@ def test_a_machine_is_asked_for_in_the_form_watched_and_resized(
         expect(page.locator("#impact .impact-bad")).to_be_visible()
         page.fill("#field-count", "1")
         expect(page.locator("#impact .impact-good")).to_be_visible()
+        page.fill("#field-data_disks", "100, 30")
+        expect(page.locator("#impact .impact-move").last).to_contain_text("→ 180")
         page.get_by_role("button", name=words["order"], exact=True).click()
         state = page.locator(".thing-what .state")
         expect(state).to_have_text(words["building"])
@@ -135,10 +137,14 @@ def test_a_machine_is_asked_for_in_the_form_watched_and_resized(
         page.select_option("#field-flavor", label=words["own"])
         page.fill("#field-vcpu", "4")
         expect(page.locator("#impact .impact-move").nth(1)).to_contain_text("2 → 4")
+        expect(page.locator("#field-data_disks")).to_have_value("100, 30")
+        page.fill("#field-data_disks", "100, 40")
+        expect(page.locator("#impact .impact-move").last).to_contain_text("180 → 190")
         page.get_by_role("button", name=words["resize"]).click()
         http.work(ident)
         expect(state).to_have_text(words["running"])
         expect(page.locator(".facts").first).to_contain_text({"zh": "4核", "en": "4cores"}[language])
+        expect(page.locator(".facts").first).to_contain_text("100GiB + 40GiB")
 
 
 def test_many_are_stopped_and_deleted_with_the_typed_word(

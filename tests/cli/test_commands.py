@@ -167,6 +167,19 @@ def test_a_vm_is_asked_for_listed_shown_and_deleted(steppe: Steppe, installation
     assert done(steppe("vm", "delete", made["id"])).strip() == "deleting"
 
 
+def test_data_disks_are_asked_for_shown_and_grown(steppe: Steppe, installation: Installation) -> None:
+    made = parsed(steppe("vm", "create", "db-01", *VM, "--data-disk", "100", "--data-disk", "30", "--json"))
+    assert made["data_disks"] == [100, 30]
+    reconcile(installation.sessions, installation.drivers(), made["id"])
+    size = ("--vcpu", "2", "--memory-mib", "4096", "--disk-gib", "50")
+    assert done(steppe("vm", "resize", made["id"], *size)).strip() == "changing"
+    reconcile(installation.sessions, installation.drivers(), made["id"])
+    assert parsed(steppe("vm", "show", made["id"], "--json"))["data_disks"] == [100, 30]
+    more = ("--data-disk", "100", "--data-disk", "40", "--data-disk", "5")
+    done(steppe("vm", "resize", made["id"], *size, *more))
+    assert parsed(steppe("vm", "show", made["id"], "--json"))["data_disks"] == [100, 40, 5]
+
+
 def test_many_vms_are_asked_for_at_once(steppe: Steppe) -> None:
     rows = parsed(steppe("vm", "create", "web", *VM, "--count", "3", "--json"))
     assert [row["name"] for row in rows] == ["web-1", "web-2", "web-3"]

@@ -1,4 +1,5 @@
-"""An OpenStack region of canned answers, with what an order finds in any region, and the driver of its pool."""
+"""The pool of each driver that the contract is held against; and an OpenStack region of canned answers, with what an
+order finds in any region, and the driver of its pool."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,16 @@ import pytest
 
 from provisioners.openstack_driver import OpenStackDriver, connect
 from tests.drivers import openstack_double as double
+from tests.drivers.makers import LABS, Lab
 from tests.drivers.openstack_double import NETWORK, NOVAS, PROJECT, SERVERS, Double
+
+
+@pytest.fixture(params=LABS)
+def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
+    """A pool of every driver in turn."""
+    lab = LABS[request.param](tmp_path)
+    yield lab
+    lab.driver.close()
 
 
 @pytest.fixture

@@ -105,6 +105,7 @@ FOREIGN_DOMAIN = """
   </devices>
 </domain>
 """
+FOREIGN_SECOND = "<disk type='file' device='disk'><source file='/default/more.qcow2'/><target dev='vdb'/></disk>"
 FOREIGN_VOLUME = "<volume><name>{name}.qcow2</name><capacity unit='GiB'>7</capacity></volume>"
 
 

@@ -1,22 +1,14 @@
 """What every driver does with a machine that somebody else made: it is taken over as it is, ordered about like one of
 ours, and its disks are nobody's to change but their owner's."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
 from provisioners.contract import Machine, MachineDriver, MachineSpec, Missing, Rejected
-from tests.drivers.makers import LABS, Lab, a_machine
-
-
-@pytest.fixture(params=LABS)
-def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
-    lab = LABS[request.param](tmp_path)
-    yield lab
-    lab.driver.close()
+from tests.drivers.makers import Lab, a_machine
 
 
 @pytest.fixture
@@ -95,6 +87,7 @@ def test_an_adopted_machine_gets_other_processors_and_memory(lab: Lab, adopted: 
 
 CHANGES: dict[str, Callable[[MachineDriver, MachineSpec], None]] = {
     "a larger disk": lambda driver, spec: driver.resize(replace(spec, disk_gib=20)),
+    "a data disk": lambda driver, spec: driver.resize(replace(spec, data_disks=(10,))),
     "a fresh disk": lambda driver, spec: driver.rebuild(replace(spec, builds=1, image="debian-12")),
 }
 

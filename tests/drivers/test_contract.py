@@ -1,15 +1,14 @@
 """What every driver owes the control plane, whatever is behind it: one suite, run on each pool of `makers.LABS`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
 from provisioners.contract import Machine, MachineDriver, MachineSpec, Missing, Rejected
-from tests.drivers.makers import LABS, Lab, a_machine
+from tests.drivers.makers import Lab, a_machine
 
 Order = Callable[[MachineDriver, MachineSpec], None]
 ORDERS: dict[str, Order] = {
@@ -20,13 +19,6 @@ ORDERS: dict[str, Order] = {
     "rebuild": lambda driver, spec: driver.rebuild(spec),
 }
 every_order = pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS.keys())
-
-
-@pytest.fixture(params=LABS)
-def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
-    lab = LABS[request.param](tmp_path)
-    yield lab
-    lab.driver.close()
 
 
 def seen(lab: Lab, spec: MachineSpec) -> Machine:

@@ -83,6 +83,15 @@ def test_the_files_of_a_deleted_machine_go(tmp_path: Path, driver: MachineDriver
     assert names(node / "volumes") == {"debian-12.qcow2.xml"}
 
 
+def test_the_data_disks_of_a_deleted_machine_go(tmp_path: Path, driver: MachineDriver) -> None:
+    spec = a_machine(data_disks=(10, 30))
+    driver.create(spec)
+    node = tmp_path / "libvirt" / "hv-01"
+    assert {f"steppe-{spec.id}-data{place}.qcow2.xml" for place in (1, 2)} < names(node / "volumes")
+    driver.delete(spec.id)
+    assert names(node / "volumes") == {"debian-12.qcow2.xml"}
+
+
 def test_a_change_writes_the_files_of_its_own_machine_alone(tmp_path: Path, driver: MachineDriver) -> None:
     others = [a_machine(name=f"vm-{number}") for number in range(5)]
     for spec in others:

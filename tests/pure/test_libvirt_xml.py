@@ -59,6 +59,15 @@ def test_a_domain_has_the_machines_id_size_and_volumes() -> None:
     assert domain.xpath("devices/disk[@device='cdrom']/readonly")
 
 
+def test_data_disks_follow_the_disk_on_its_bus() -> None:
+    spec = a_spec(data_disks=(10, 30))
+    text = xml.domain_xml(spec, replace(AROUND, data=("/pool/data1", "/pool/data2")))
+    domain = etree.fromstring(text)
+    assert domain.xpath("devices/disk/source/@file") == ["/pool/disk", "/pool/data1", "/pool/data2", "/pool/seed"]
+    assert domain.xpath("devices/disk/target/@dev") == ["vda", "vdb", "vdc", "sda"]
+    assert xml.noted_data_disks(text) == (10, 30)
+
+
 def test_addresses_of_one_card_make_one_interface() -> None:
     domain = built(a_spec())
     assert domain.xpath("devices/interface/mac/@address") == ["52:54:00:aa:00:01", "52:54:00:aa:00:02"]
@@ -161,6 +170,19 @@ def test_resizing_leaves_what_libvirt_and_people_added() -> None:
     assert domain.find("metadata")[1].get("generation") == "9"
 
 
+def test_a_data_disk_that_is_added_passes_by_a_device_that_is_taken() -> None:
+    text = """<domain><devices><disk><source file="/pool/data1"/><target dev="vdb"/></disk>
+      <disk><source file="/by-hand"/><target dev="vdc"/></disk></devices></domain>"""
+    domain = etree.fromstring(xml.resized_xml(text, a_spec(), ["/pool/data1", "/pool/data2", "/pool/data3"]))
+    files, devices = domain.xpath("devices/disk/source/@file"), domain.xpath("devices/disk/target/@dev")
+    assert dict(zip(files, devices, strict=True)) == {
+        "/pool/data1": "vdb",
+        "/by-hand": "vdc",
+        "/pool/data2": "vdd",
+        "/pool/data3": "vde",
+    }
+
+
 # --- volumes
 
 
@@ -177,6 +199,7 @@ def test_a_volume_tells_whose_it_is() -> None:
     assert xml.volume_owner(xml.disk_volume(machine)) == machine
     assert xml.volume_owner(xml.seed_volume(machine)) == machine
     assert xml.volume_owner(xml.probe_volume(machine)) == machine
+    assert xml.volume_owner(xml.data_volume(machine, 8)) == machine
     for foreign in ("debian-12.qcow2", f"steppe-{machine}.qcow2", f"x{xml.disk_volume(machine)}", "steppe--disk.qcow2"):
         assert xml.volume_owner(foreign) is None
 

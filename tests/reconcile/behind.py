@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
+import libvirt
+from lxml import etree
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
@@ -15,7 +17,7 @@ from controlplane.reconcile.sweep import Swept, sweep
 from provisioners.contract import Machine, MachineSpec, load_machine
 from provisioners.fake_driver import FakeDriver
 from provisioners.libvirt_driver import LibvirtDriver
-from tests.drivers.makers import FOREIGN_DOMAIN, FOREIGN_VOLUME
+from tests.drivers.makers import FOREIGN_DOMAIN, FOREIGN_SECOND, FOREIGN_VOLUME
 from tests.reconcile.lab import Lab
 
 
@@ -39,6 +41,20 @@ def resize(lab: Lab, resource: UUID, **size: int) -> None:
     driver.start(spec)
 
 
+def take_last_data_disk(lab: Lab, resource: UUID) -> None:
+    """Take the last data disk out of a machine, as somebody at the hypervisor would."""
+    driver = lab.driver_of(lab.pool())
+    if isinstance(driver, FakeDriver):
+        machine = driver.observe([resource])[resource]
+        driver.put(replace(machine, data_disks=machine.data_disks[:-1]))
+        return
+    with _hypervisor(driver) as connection:
+        domain = etree.fromstring(connection.lookupByUUID(resource.bytes).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+        *_, last = (d for d in domain.iterfind("devices/disk") if "-data" in d.find("source").get("file"))
+        last.getparent().remove(last)
+        connection.defineXML(etree.tostring(domain, encoding="unicode"))
+
+
 def delete(lab: Lab, resource: UUID) -> None:
     lab.driver_of(lab.pool()).delete(resource)
 
@@ -48,15 +64,21 @@ def restore(lab: Lab, spec: MachineSpec) -> None:
     lab.driver_of(lab.pool()).create(spec)
 
 
-def make_foreign(lab: Lab, name: str = "legacy-db", code: str = "hv-01") -> UUID:
-    """Let a running machine of 3 vCPU, 512 MiB and 7 GiB exist that Steppe never made; return its id."""
+def make_foreign(lab: Lab, name: str = "legacy-db", code: str = "hv-01", data_gib: int | None = None) -> UUID:
+    """Let a running machine of 3 vCPU, 512 MiB and 7 GiB, or of two disks, exist that Steppe never made; return its
+    id."""
     machine, driver = uuid4(), lab.driver_of(lab.pool(code))
     if isinstance(driver, FakeDriver):
-        driver.put(Machine(machine, name, "on", 3, 512, 7, ""))
+        driver.put(Machine(machine, name, "on", 3, 512, 7, "", data_disks=(data_gib,) if data_gib else ()))
         return machine
     with _hypervisor(driver) as connection:
         connection.storagePoolLookupByName("default").createXML(FOREIGN_VOLUME.format(name=name))
-        connection.defineXML(FOREIGN_DOMAIN.format(name=name, id=machine)).create()
+        domain = FOREIGN_DOMAIN.format(name=name, id=machine)
+        if data_gib:
+            volume = FOREIGN_VOLUME.format(name="more").replace(">7<", f">{data_gib}<")
+            connection.storagePoolLookupByName("default").createXML(volume)
+            domain = domain.replace("</devices>", f"{FOREIGN_SECOND}</devices>")
+        connection.defineXML(domain).create()
     return machine
 
 

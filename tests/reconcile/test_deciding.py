@@ -27,6 +27,7 @@ from controlplane.errors import (
     Stale,
     WasOurs,
 )
+from controlplane.kinds import FOUND
 from controlplane.lookups import history
 from controlplane.models import Drift, Pool
 from controlplane.services import departments, resources
@@ -160,6 +161,27 @@ def test_accepting_a_smaller_size_gives_back_at_once(lab: Lab) -> None:
     assert lab.picture(web).discrepancies == []
 
 
+def test_accepting_that_a_data_disk_is_gone_gives_its_quota_back(lab: Lab) -> None:
+    web = lab.running(data_disks=[10, 30])
+    lab.forget_jobs()
+    behind.take_last_data_disk(lab, web)
+    swept(lab)
+    decide(lab, "accept", drift(lab))
+    picture, record = lab.picture(web), lab.record(web)
+    assert (record.wanted["data_disks"], record.spec["data_disks"], record.spec["flavor"]) == ([10], [10], "small")
+    assert picture.used["environment", "disk_gib"] == picture.used["hv-01", "disk_gib"] == 60
+    assert picture.discrepancies == []
+    assert lab.look(web) == "settled"
+    lab.forget_jobs()
+    assert swept(lab).opened == 0
+
+
+def test_that_a_data_disk_is_gone_from_before_another_cannot_be_accepted(lab: Lab) -> None:
+    web = lab.running(data_disks=[10, 30])
+    with pytest.raises(Invalid, match="data disk 1 is gone"):
+        FOUND["vm"].accept(lab.record(web), {"data_disks": [0, 30]})
+
+
 @pytest.mark.parametrize("owner", ["department", "pool"])
 def test_growth_that_does_not_fit_is_refused_with_the_numbers(lab: Lab, owner: str) -> None:
     web, finding = found(lab, bigger)
@@ -286,6 +308,27 @@ def test_a_stranger_is_adopted_with_its_sizes_quota_capacity_and_addresses(lab: 
     assert (drift(lab).outcome, drift(lab).resource_id) == ("adopted", machine)
     lab.forget_jobs()
     assert (swept(lab).opened, swept(lab).looks) == (0, 0)
+
+
+def test_the_data_disks_of_a_stranger_are_adopted_and_counted(lab: Lab) -> None:
+    machine = behind.make_foreign(lab, data_gib=50)
+    swept(lab)
+    swept(lab)
+    finding = drift(lab)
+    assert finding.differences["disk_gib"]["observed"] == 7
+    assert finding.differences["data_disks"]["observed"] == [50]
+    decide(lab, "adopt", finding, OURS)
+    assert lab.look(machine) == "settled"
+    picture, record = lab.picture(machine), lab.record(machine)
+    assert (record.wanted["disk_gib"], record.wanted["data_disks"], record.spec["data_disks"]) == (7, [50], [50])
+    assert picture.used["environment", "disk_gib"] == picture.used["hv-01", "disk_gib"] == 57
+    assert picture.discrepancies == []
+    lab.forget_jobs()
+    assert swept(lab).opened == 0
+    with pytest.raises(NotItsDisk):
+        lab.act(machine, "resize", vcpu=3, memory_mib=512, disk_gib=7, data_disks=[50, 10])
+    lab.done(machine, "resize", vcpu=4, memory_mib=512, disk_gib=7)
+    assert lab.used()["environment", "disk_gib"] == 57
 
 
 def test_an_adopted_machine_keeps_its_own_name_where_none_is_given(lab: Lab) -> None:

@@ -15,7 +15,8 @@ from tests.drivers.makers import a_machine
 SMALL = st.integers(0, 2)
 NUMBERS = dict.fromkeys(("vcpu", "memory_mib", "disk_gib", "boots", "builds"), SMALL)
 POWER = st.sampled_from(["on", "off"])
-WANTED = st.builds(a_machine, power=POWER, adopted=st.booleans(), **NUMBERS)
+DISKS = st.lists(SMALL, max_size=2).map(tuple)
+WANTED = st.builds(a_machine, power=POWER, adopted=st.booleans(), data_disks=DISKS, **NUMBERS)
 OBSERVED = st.builds(
     Machine,
     id=st.just(UUID(int=1)),
@@ -25,6 +26,7 @@ OBSERVED = st.builds(
     generation=SMALL,
     complete=st.booleans(),
     adopted=st.booleans(),
+    data_disks=DISKS,
     **NUMBERS,
 )
 

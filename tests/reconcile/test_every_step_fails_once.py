@@ -29,7 +29,7 @@ class Case:
     verb: str
     steps: tuple[Call, ...]
     from_: Literal["nothing", "running", "stopped"] = "running"
-    body: tuple[tuple[str, int], ...] = ()
+    body: tuple[tuple[str, int | tuple[int, ...]], ...] = ()
 
     def prepare(self, lab: Lab) -> UUID:
         """Bring a VM to where the verb begins, and order the verb."""
@@ -46,6 +46,8 @@ class Case:
 LARGER = (("vcpu", 4), ("memory_mib", 8192), ("disk_gib", 60))
 SMALLER = (("vcpu", 1), ("memory_mib", 1024), ("disk_gib", 50))
 
+DATA = (*LARGER, ("data_disks", (10, 30)))
+
 CASES: dict[str, Case] = {
     "create": Case("create", ("create",), "nothing"),
     "start": Case("start", ("start",), "stopped"),
@@ -54,6 +56,7 @@ CASES: dict[str, Case] = {
     "resize a running one": Case("resize", ("stop", "resize", "start"), body=LARGER),
     "resize a stopped one": Case("resize", ("resize",), "stopped", LARGER),
     "shrink a running one": Case("resize", ("stop", "resize", "start"), body=SMALLER),
+    "give a running one data disks": Case("resize", ("stop", "resize", "start"), body=DATA),
     "rebuild a running one": Case("rebuild", ("stop", "rebuild", "start")),
     "rebuild a stopped one": Case("rebuild", ("rebuild",), "stopped"),
     "delete a running one": Case("delete", ("delete",)),
@@ -264,7 +267,7 @@ def test_libvirts_simulated_hypervisor_comes_to_what_was_wanted(libvirt_lab: Lab
         assert (picture.machines, picture.used, picture.claims) == ([], {}, [])
         return
     wanted = load_machine(record.wanted)
-    labels = ("name", "power", "vcpu", "memory_mib", "disk_gib", "image")
+    labels = ("name", "power", "vcpu", "memory_mib", "disk_gib", "data_disks", "image")
     counts = ("generation", "boots", "builds", "department", "system")
     assert picture.machines == [Machine(id=NOBODY, **{key: getattr(wanted, key) for key in (*labels, *counts)})]
     assert record.state == ("running" if wanted.power == "on" else "stopped")

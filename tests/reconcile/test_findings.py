@@ -7,9 +7,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from controlplane.bootstrap import Installation
+from controlplane.db import transaction
 from provisioners.contract import Rejected, Unreachable
 from tests.reconcile import behind
 from tests.reconcile.behind import drift, drifts, policy, quiet, swept
@@ -45,6 +47,33 @@ every_drift = pytest.mark.parametrize(("change", "kind", "differences"), DRIFTS.
 
 # A disk never shrinks: what becomes of one that grew is a test of its own.
 REPAIRABLE = [change for name, (change, _, _) in DRIFTS.items() if name != "of a larger disk"]
+
+
+def test_a_data_disk_that_was_taken_away_is_found_and_put_back(lab: Lab) -> None:
+    web = lab.running(data_disks=[10, 30])
+    lab.forget_jobs()
+    behind.take_last_data_disk(lab, web)
+    assert swept(lab).opened == 1
+    found = drift(lab)
+    assert (found.kind, found.differences) == ("different", {"data_disks": {"wanted": [10, 30], "observed": [10]}})
+    assert lab.look(web) == "settled"
+    machine = lab.machine(web)
+    assert machine is not None
+    assert (machine.data_disks, machine.power) == ((10, 30), "on")
+    lab.forget_jobs()
+    assert swept(lab).opened == 0
+    assert drift(lab).outcome == "repaired"
+
+
+def test_a_record_that_is_older_than_data_disks_agrees_with_a_machine_without(lab: Lab) -> None:
+    [web] = quiet(lab, "web-01")
+    with transaction(lab.sessions) as session:
+        session.execute(text("UPDATE resources SET wanted = wanted - 'data_disks'"))
+    assert (swept(lab).opened, swept(lab).passed_over) == (0, ())
+    lab.done(web, "resize", vcpu=4, memory_mib=8192, disk_gib=50, data_disks=[10])
+    machine = lab.machine(web)
+    assert machine is not None
+    assert machine.data_disks == (10,)
 
 
 @every_drift

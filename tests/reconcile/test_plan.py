@@ -54,6 +54,8 @@ TABLE: dict[str, tuple[MachineSpec | None, Machine | None, tuple[Step, ...]]] = 
     "more processors, running": (ON, found(vcpu=1), ("stop", "resize", "start")),
     "less memory, running": (ON, found(memory_mib=4096), ("stop", "resize", "start")),
     "more disk, running": (ON, found(disk_gib=10), ("stop", "resize", "start")),
+    "a data disk, running": (replace(ON, data_disks=(10,)), found(), ("stop", "resize", "start")),
+    "a data disk, off, wanted off": (replace(OFF, data_disks=(10,)), found(power="off"), ("resize",)),
     "more disk, off, wanted on": (ON, found(disk_gib=10, power="off"), ("resize", "start")),
     "more disk, off, wanted off": (OFF, found(disk_gib=10, power="off"), ("resize",)),
     "more disk, running, wanted off": (OFF, found(disk_gib=10), ("stop", "resize")),

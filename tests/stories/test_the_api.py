@@ -185,7 +185,8 @@ def test_a_verb_is_refused_in_the_wrong_state_with_the_reason(http: Callers) -> 
         assert http.ours.post(f"/vms/{made['id']}/{verb}", body).status_code == 202, verb
         assert http.work(made["id"]) == "settled"
         assert http.ours.get(f"/vms/{made['id']}").json["state"] == state
-    assert http.ours.get(f"/vms/{made['id']}").json["size"] == {"vcpu": 4, "memory_mib": 8192, "disk_gib": 60}
+    size = {"vcpu": 4, "memory_mib": 8192, "disk_gib": 60, "data_disks": []}
+    assert http.ours.get(f"/vms/{made['id']}").json["size"] == size
 
 
 def test_the_history_of_a_vm_says_who_did_what(http: Callers) -> None:

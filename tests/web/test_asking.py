@@ -162,7 +162,8 @@ def test_a_size_is_changed_after_its_impact_was_told(http: Callers, visit: Visit
     smaller = browser.post(f"/vms/{ident}/resize", {**size, "disk_gib": "20"})
     assert smaller.status == 422 and "cannot shrink" in smaller.text("//*[@id='error-disk_gib']")
     assert browser.post(f"/vms/{ident}/resize", size).location == f"/vms/{ident}"
-    assert http.ours.get(f"/vms/{ident}").json["size"] == {"vcpu": 4, "memory_mib": 8192, "disk_gib": 60}
+    has = {"vcpu": 4, "memory_mib": 8192, "disk_gib": 60, "data_disks": []}
+    assert http.ours.get(f"/vms/{ident}").json["size"] == has
     refused = browser.post(f"/vms/{ident}/resize", size)
     assert refused.status == 409 and "Changing" in refused.text("//*[contains(@class, 'impact-bad')]")
 

@@ -103,7 +103,7 @@ def resize(path: IdPath, body: VmSize, query: WriteQuery) -> Response:
 
 @api.post("/<ref>/rebuild", responses={202: Vm})
 def rebuild(path: IdPath, body: VmRebuild, query: WriteQuery) -> Response:
-    """Start again from an image; what is on its disk is lost"""
+    """Start again from an image; what is on its disk is lost, data disks keep theirs"""
     return _act(path, "rebuild", body)
 
 

@@ -21,7 +21,7 @@ WHATS = ("create", "resize", "extend", "transfer", "release", "quota")
 _CODE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _TYPED = {
     "create": ("name",),
-    "resize": ("machine",),
+    "resize": ("machine", "data_disks"),
     "extend": ("machine", "until"),
     "transfer": ("machine", "to_department", "to_system"),
     "release": ("machine",),
@@ -104,7 +104,7 @@ def _machine(form: Mapping[str, str], department: Any, added: Added) -> Any:
 
 def _resize(form: Mapping[str, str], department: Any, added: Added) -> _Items:
     machine = _machine(form, department, added)
-    size = sizes.read(form, catalogue.flavors(), least_disk=machine.wanted["disk_gib"] if machine else 0)
+    size = sizes.read(form, catalogue.flavors(), machine)
     added.problems |= size.problems
     return [{"do": "resize", "resource": str(machine.id), "size": size.body}] if machine else []
 

@@ -110,7 +110,7 @@ def _create(items: _Items, names: _Names) -> _Said:
         counted = ngettext("%(num)s machine", "%(num)s machines", count)
         name = f"{counted}{_(': ')}{name}"
     system, image = str(spec.get("system", "")), str(spec.get("image", ""))
-    details = [names.systems.get(system, system), _size(spec, names), names.images.get(image, image)]
+    details = [names.systems.get(system, system), _size(spec, names), _data(spec), names.images.get(image, image)]
     details += [names.subnets.get(code, str(code)) for code in spec.get("subnets", ())]
     if spec.get("lease_until"):
         details.append(_("until %(day)s", day=_day(spec["lease_until"])))
@@ -133,7 +133,8 @@ def _create_accounts(items: _Items, names: _Names) -> _Said:
 
 
 def _resize(items: _Items, names: _Names) -> _Said:
-    return *_about(items[0], names, [_size(items[0]["size"], names)]), _page(items[0], names)
+    size = items[0]["size"]
+    return *_about(items[0], names, [_size(size, names), _data(size)]), _page(items[0], names)
 
 
 def _extend(items: _Items, names: _Names) -> _Said:
@@ -183,6 +184,11 @@ def _size(size: Mapping[str, Any], names: _Names) -> str:
         "disk": size["disk_gib"],
     }
     return str(_("%(vcpu)s cores · %(memory)s GiB memory · %(disk)s GiB disk", **numbers))
+
+
+def _data(size: Mapping[str, Any]) -> str:
+    disks = size.get("data_disks") or ()
+    return str(_("data disks of %(sizes)s GiB", sizes=" + ".join(map(str, disks)))) if disks else ""
 
 
 def _day(instant: str) -> str:

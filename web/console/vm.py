@@ -46,6 +46,7 @@ def show(ref: UUID) -> str:
     return render_template(
         "vm.html",
         vm=vm,
+        data_disks=sizes.data_disks(vm),
         tab=read,
         tabs=[(name, label) for name, label, _read in tabs],
         verbs=_verbs(vm),
@@ -85,7 +86,7 @@ def resize(ref: UUID) -> str | Redirect | Response:
     vm = lookups.resource_for(session(), actor(), KIND, ref, "resource.change")
     if request.method == "GET":
         return _resize_page(vm, sizes.of(vm), {}, None)
-    asked = sizes.read(request.form, catalogue.flavors(), least_disk=vm.wanted["disk_gib"])
+    asked = sizes.read(request.form, catalogue.flavors(), vm)
     if asked.problems:
         return make_response(_resize_page(vm, request.form, asked.problems, None), 422)
     if request.form.get("preview"):
@@ -104,7 +105,7 @@ def resize(ref: UUID) -> str | Redirect | Response:
 def resize_impact(ref: UUID) -> str:
     """Say what another size of a VM would take"""
     vm = lookups.resource_for(session(), actor(), KIND, ref, "resource.change")
-    asked = sizes.read(request.form, catalogue.flavors(), least_disk=vm.wanted["disk_gib"])
+    asked = sizes.read(request.form, catalogue.flavors(), vm)
     found = None if asked.problems else _resize_impact(vm, asked.body)
     return render_template("parts/impact.html", impact=found, problems=asked.problems)
 
@@ -114,7 +115,14 @@ def rebuild(ref: UUID) -> str | Redirect | Response:
     vm = lookups.resource_for(session(), actor(), KIND, ref, "resource.change")
     if request.method == "GET" or not request.form.get("understood"):
         wrong = request.method == "POST"
-        page = render_template("vm_rebuild.html", vm=vm, images=catalogue.images(), wrong=wrong, form=request.form)
+        page = render_template(
+            "vm_rebuild.html",
+            vm=vm,
+            data_disks=sizes.data_disks(vm),
+            images=catalogue.images(),
+            wrong=wrong,
+            form=request.form,
+        )
         return make_response(page, 422 if wrong else 200)
     body = {"image": request.form.get("image") or vm.wanted["image"]}
     return _ordered("rebuild", resources.act(session(), actor(), resources.Order(KIND, ref, "rebuild", body)))
@@ -130,6 +138,7 @@ def _resize_page(vm: Any, form: Any, problems: Any, found: impact.Impact | None)
     return render_template(
         "vm_resize.html",
         vm=vm,
+        data_disks=sizes.data_disks(vm),
         form=form,
         problems=problems,
         impact=found,

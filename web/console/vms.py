@@ -18,6 +18,7 @@ from web.console import choosing, places
 from web.console.confirming import typed_right
 from web.console.lists import Column, Filter, Table, file, shown
 from web.console.returning import local
+from web.console.sizes import data_disks
 from web.context import actor, session
 from web.words import called, state_word, verb_word
 
@@ -158,6 +159,7 @@ def _columns() -> list[Column]:
         Column("vcpu", _("vCPU"), lambda v: v.wanted["vcpu"], numeric=True),
         Column("memory", _("Memory"), lambda v: v.wanted["memory_mib"], "MiB", numeric=True),
         Column("disk", _("Disk"), lambda v: v.wanted["disk_gib"], "GiB", numeric=True),
+        Column("data_disks", _("Data disks"), lambda v: " ".join(map(str, data_disks(v))), "GiB", at_first=False),
         Column("image", _("Image"), lambda v: v.wanted["image"], at_first=False),
         Column("lease", _("Lease until"), lambda v: v.lease_until, at_first=False),
         Column("created_at", _("Created"), lambda v: v.created_at, sortable=True),
