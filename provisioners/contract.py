@@ -193,7 +193,7 @@ class TenantDriver(Protocol):
     """What a machine driver may offer besides: it keeps departments apart itself, and each to limits of its own."""
 
     def limited(self) -> tuple[str, ...]:
-        """Return the resource classes that this pool can limit."""
+        """Return the resource classes that this pool can limit. May raise Unreachable."""
 
     def tenants(self, departments: Collection[str]) -> dict[str, Tenant]:
         """Return those of the departments, by code, that exist in the pool, with their limits as they are."""

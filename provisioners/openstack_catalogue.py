@@ -36,6 +36,7 @@ class Catalogue:
         self._link = link
         self._settings = settings
         self.ingress = settings.ingress
+        self.volume_type = settings.volume_type
         self._lock = threading.Lock()
         self._looking: dict[str, threading.Lock] = {}
         self._known: dict[str, tuple[float, Any]] = {}
@@ -74,6 +75,16 @@ class Catalogue:
         """Return the id of a project's server group, whose members Nova puts on different hosts; one that is not there
         is made."""
         return self._kept(f"group {project} {group}", lambda: self._server_group(group, project))
+
+    def has_volumes(self) -> bool:
+        """Tell whether the region offers volumes, which machines with data disks need."""
+        return self._kept("volumes", lambda: self._link.offers("block_storage"))
+
+    def must_have_volumes(self) -> None:
+        """Raises Rejected where the region offers no volumes."""
+        if not self.has_volumes():
+            detail = "the region has no Cinder: ask for a machine without data disks, or in another pool"
+            raise Rejected("openstack.no_volumes", detail)
 
     def forget(self) -> None:
         """Look everything up anew from here on: something that was known has turned out not to be there."""

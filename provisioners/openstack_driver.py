@@ -1,12 +1,11 @@
 """Machines of one OpenStack region, or of one of its availability zones.
 
 Nova works by itself: an order is sent and Underway is raised, never waited for. What it takes is one call to find the
-server and one to order; ports are made before the server and removed after it, so at every moment in between what is
-there carries the machine's id and shows up as incomplete.
+server and one to order; ports and volumes are made before the server and removed after it, so at every moment in
+between what is there carries the machine's id and shows up as incomplete.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn
@@ -16,9 +15,11 @@ from pydantic import ValidationError
 
 from provisioners import openstack_consoles, openstack_room
 from provisioners import openstack_history as history
+from provisioners import openstack_look as look
 from provisioners import openstack_ports as ports
 from provisioners import openstack_servers as servers
 from provisioners import openstack_tenants as tenants
+from provisioners import openstack_volumes as volumes
 from provisioners.contract import (
     ConsoleKind,
     ConsoleLine,
@@ -37,8 +38,6 @@ from provisioners.openstack_link import Document, Link, Settings
 from provisioners.openstack_servers import Server
 
 _LOCKS = 64
-_AT_ONCE = 40
-"""Servers asked for in one call by their tags, which must fit into an address line."""
 
 
 class OpenStackDriver:
@@ -51,25 +50,10 @@ class OpenStackDriver:
         self._locks = tuple(Lock() for _ in range(_LOCKS))
 
     def observe(self, ids: Collection[UUID]) -> dict[UUID, Machine]:
-        found = {servers.id_of(server): servers.machine_of(server) for server in self._servers(ids)}
-        missing = set(ids) - found.keys()
-        remains = ports.of(self.link, missing) if missing else []
-        return found | {m: servers.remains_of(m, "") for m in map(ports.machine_of, remains) if m in missing}
+        return look.observe(self.link, self._catalogue, ids)
 
     def discover(self) -> list[Machine]:
-        owners = {project: name for name, project in tenants.of_domain(self.link, self._catalogue).items()}
-        owners.pop(self.link.project(), None)
-        found = {}
-        for server in self._every():
-            machine = servers.machine_of(server)
-            # Whose a machine is that nobody labelled, its project tells.
-            guess = machine.department or owners.get(server["tenant_id"])
-            found[machine.id] = replace(machine, department=guess)
-        for port in ports.every(self.link):
-            owner = ports.machine_of(port)
-            if owner and owner not in found:
-                found[owner] = servers.remains_of(owner, "")
-        return list(found.values())
+        return look.discover(self.link, self._catalogue, self._settings.availability_zone)
 
     def inspect(self, machine: UUID) -> Machine | None:
         return self.observe([machine]).get(machine)
@@ -116,18 +100,22 @@ class OpenStackDriver:
 
     def resize(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
-        found = servers.machine_of(server)
+        found = look.with_disks(self.link, self._catalogue, server)
         if spec.disk_gib < found.disk_gib:
             raise Rejected("openstack.disk_shrinks", f"the disk has {found.disk_gib} GiB, {spec.disk_gib} were asked")
-        if found.adopted and spec.disk_gib != found.disk_gib:
+        volumes.must_not_shrink(found.data_disks, spec.data_disks)
+        if found.adopted and (spec.disk_gib, spec.data_disks) != (found.disk_gib, found.data_disks):
             raise _not_our_disk(spec)
         wanted = (spec.vcpu, spec.memory_mib, spec.disk_gib)
         differs = wanted != (found.vcpu, found.memory_mib, found.disk_gib)
-        if differs:
+        if differs or spec.data_disks != found.data_disks:
             _must_be_off(server)
         self._write_down(server, spec)
         if differs:
             self._order_once(server, spec, "resize", {"flavorRef": self._catalogue.flavor(*wanted)})
+        if spec.data_disks != found.data_disks:
+            self._must_not_have_failed(server, spec, "attach_volume")
+            volumes.change(self.link, self._catalogue, spec, server)
 
     def rebuild(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
@@ -163,6 +151,7 @@ class OpenStackDriver:
                 self.link.tell("compute", "DELETE", f"/servers/{server['id']}")
             raise Underway("Nova is deleting it")
         left = ports.of(self.link, [machine])
+        self._delete_volumes(machine, {port["project_id"] for port in left})
         if not left:
             raise Missing(f"no machine {machine}")
         ports.delete(self.link, left)
@@ -183,7 +172,7 @@ class OpenStackDriver:
         return openstack_room.room(self.link, self._settings.availability_zone)
 
     def limited(self) -> tuple[str, ...]:
-        return tuple(tenants.NOVAS)
+        return tenants.limited(self._catalogue)
 
     def tenants(self, departments: Collection[str]) -> dict[str, Tenant]:
         return tenants.found(self.link, self._catalogue, departments)
@@ -197,34 +186,12 @@ class OpenStackDriver:
     def close(self) -> None:
         self.link.close()
 
-    def _servers(self, ids: Collection[UUID]) -> list[Server]:
-        """Return the servers that carry the ids; one that was not adopted yet is found by Nova's own id."""
-        wanted = sorted(ids)
-        found: list[Server] = []
-        for start in range(0, len(wanted), _AT_ONCE):
-            tags = ",".join(map(servers.tag_of, wanted[start : start + _AT_ONCE]))
-            listed = {"all_tenants": "true", "tags-any": tags}
-            found += self.link.every("compute", "/servers/detail", "servers", **listed)
-        known = {servers.id_of(server) for server in found}
-        for machine in wanted:
-            # Ids that Steppe gives are of another version of UUIDs than those that Nova gives.
-            if machine not in known and machine.version == _NOVAS_VERSION:
-                single = self.link.ask("compute", f"/servers/{machine}")
-                found += [single["server"]] if single else []
-        # Whoever has a project can put any tag on its servers: the label says which machine it is.
-        return [s for s in found if s["status"] not in _GONE and servers.id_of(s) in ids]
-
-    def _every(self) -> Iterable[Server]:
-        zone = self._settings.availability_zone
-        listed = self.link.every("compute", "/servers/detail", "servers", all_tenants="true")
-        for server in listed:
-            if server["status"] not in _GONE and zone in {None, server["OS-EXT-AZ:availability_zone"]}:
-                yield server
-
     def _find(self, machine: UUID) -> Server | None:
         """Return a machine's server. Of two, the older is it, unless it failed: two workers have asked at once, and a
         port can be but one's."""
-        found = sorted(self._servers([machine]), key=lambda s: (s["status"] == "ERROR", s["created"], s["id"]))
+        found = sorted(
+            look.carrying(self.link, [machine]), key=lambda s: (s["status"] == "ERROR", s["created"], s["id"])
+        )
         _must_be_of_one_project(machine, found)
         for extra in found[1:]:
             self.link.tell("compute", "DELETE", f"/servers/{extra['id']}")
@@ -253,11 +220,14 @@ class OpenStackDriver:
             raise Unreachable(f"Nova: {refusal.detail}") from refusal
 
     def _make(self, spec: MachineSpec) -> NoReturn:
+        if spec.data_disks:
+            self._catalogue.must_have_volumes()
         project = self._catalogue.project(spec.department)
         flavor = self._catalogue.flavor(spec.vcpu, spec.memory_mib, spec.disk_gib)
         image = self._catalogue.image(spec)
         made = ports.ensure(self.link, self._catalogue, spec, project)
-        body = servers.created(spec, flavor, image, made)
+        disks = volumes.ensure(self.link, self._catalogue, spec, project)
+        body = servers.created(spec, flavor, image, made, disks)
         if self._settings.availability_zone:
             body["availability_zone"] = self._settings.availability_zone
         if self._settings.config_drive:
@@ -316,11 +286,23 @@ class OpenStackDriver:
 
     def _order_once(self, server: Server, spec: MachineSpec, action: str, how: Document | None = None) -> NoReturn:
         """Order what Nova may undo by itself where it fails: it is not ordered again at the same generation."""
+        self._must_not_have_failed(server, spec, servers.ACTIONS.get(action, action))
+        self._order(server, action, how)
+
+    def _must_not_have_failed(self, server: Server, spec: MachineSpec, action: str) -> None:
         if _label(server).generation == spec.generation:
-            failure = history.failure(self.link, server, servers.ACTIONS.get(action, action))
+            failure = history.failure(self.link, server, action)
             if failure:
                 raise failure
-        self._order(server, action, how)
+
+    def _delete_volumes(self, machine: UUID, projects: Collection[str]) -> None:
+        """Delete what a machine without a server has of volumes, where its ports are if it has any still."""
+        if self._catalogue.has_volumes():
+            left = volumes.labelled(self.link, [machine])
+            left = [volume for volume in left if not projects or volume.project in projects]
+            if left:
+                volumes.delete(self.link, left)
+                raise Underway("Cinder is deleting its data disks")
 
     def _write_down(self, server: Server, spec: MachineSpec, **done: Any) -> None:
         """Label the server with whose it is and the generation that was ordered, and with what the order has `done`."""
@@ -344,10 +326,6 @@ def connect(connection: Mapping[str, Any], state_dir: Path) -> OpenStackDriver:
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
         raise Rejected("openstack.bad_connection", wrong) from error
-
-
-_GONE = frozenset({"DELETED", "SOFT_DELETED"})
-_NOVAS_VERSION = 4
 
 
 def _label(server: Server) -> servers.Label:

@@ -11,19 +11,21 @@ from urllib.parse import parse_qsl, urlsplit
 
 import openstack
 from keystoneauth1.exceptions.base import ClientException
+from keystoneauth1.exceptions.catalog import EndpointNotFound
 from openstack.connection import Connection as Region
 from openstack.exceptions import SDKException
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from provisioners.contract import Rejected, Unreachable
 
-Service = Literal["compute", "network", "image", "identity", "placement"]
+Service = Literal["compute", "network", "image", "identity", "placement", "block_storage"]
 Document = dict[str, Any]
 
-MICROVERSIONS: Mapping[str, str] = {"compute": "2.90", "placement": "1.36"}
-"""2.90 names the guest apart from the server; it came with Xena."""
+MICROVERSIONS: Mapping[str, str] = {"compute": "2.90", "placement": "1.36", "block_storage": "3.44"}
+"""2.90 names the guest apart from the server; it came with Xena. From 3.42 on an attached volume can grow."""
 PAGE = 500
-_REFUSED = frozenset({400, 403, 405, 406, 411, 422, 501})
+_REFUSED = frozenset({400, 403, 405, 406, 411, 413, 422, 501})
+"""413 is how Cinder says that a quota is exceeded."""
 _PLAIN_404 = frozenset({"image"})
 """Glance says in plain words that it has no such image. Of the others such an answer is a proxy's."""
 
@@ -66,6 +68,7 @@ class Settings(BaseModel):
     availability_zone: str | None = None
     networks: Mapping[str, str] = Field(default_factory=dict)
     config_drive: bool = False
+    volume_type: str | None = Field(None, description="what Cinder makes data disks as; its own default without")
     ingress: tuple[Ingress, ...] = ()
     call_seconds: float = Field(60, gt=0, le=600)
 
@@ -123,6 +126,16 @@ class Link:
         """Return the id of our own project."""
         with _translated(self._settings):
             return str(self._into(None).current_project_id)
+
+    def offers(self, service: Service) -> bool:
+        """Tell whether a service is in the region's catalogue. Raises Unreachable."""
+        kind, face, name = service.replace("_", "-"), self._settings.interface, self._settings.region_name
+        with _translated(self._settings):
+            try:
+                session = self._into(None).session
+                return session.get_endpoint(service_type=kind, interface=face, region_name=name) is not None
+            except EndpointNotFound:
+                return False
 
     def close(self) -> None:
         """Let go of every session."""

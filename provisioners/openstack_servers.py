@@ -4,7 +4,7 @@ What Nova has no field for is in the server's metadata; its tag is what it is fo
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.encoders import encode_base64
@@ -162,7 +162,9 @@ def remains_of(machine: UUID, name: str) -> Machine:
     return Machine(machine, name, "off", 0, 0, 0, "", complete=False)
 
 
-def created(spec: MachineSpec, flavor: str, image: str, ports: list[str]) -> dict[str, Any]:
+def created(
+    spec: MachineSpec, flavor: str, image: str, ports: list[str], volumes: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the body that asks Nova for a server of `spec`. Raises Rejected for user data that Nova does not take."""
     user_data = _user_data(spec)
     body: dict[str, Any] = {
@@ -174,6 +176,8 @@ def created(spec: MachineSpec, flavor: str, image: str, ports: list[str]) -> dic
         "metadata": metadata(spec, boots=spec.boots, builds=spec.builds),
         "tags": [OURS, tag_of(spec.id)],
     }
+    if volumes:
+        body["block_device_mapping_v2"] = _disks(image, volumes)
     return body | ({"user_data": user_data} if user_data else {})
 
 
@@ -198,6 +202,13 @@ _FAULTS: Mapping[str, str] = {
     "Failed to allocate the network": "openstack.network_failed",
     "Image ": "openstack.no_image",
 }
+
+
+def _disks(image: str, volumes: Sequence[str]) -> list[dict[str, Any]]:
+    """The image's disk is the server's own; a volume outlives it."""
+    boots = {"source_type": "image", "destination_type": "local", "boot_index": 0, "delete_on_termination": True}
+    data = {"source_type": "volume", "destination_type": "volume", "boot_index": -1, "delete_on_termination": False}
+    return [{**boots, "uuid": image}, *({**data, "uuid": volume} for volume in volumes)]
 
 
 def _user_data(spec: MachineSpec) -> str:

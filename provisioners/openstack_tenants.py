@@ -1,6 +1,8 @@
-"""Departments as projects of a region: each with the ledger's limits as its quota in Nova and Neutron.
+"""Departments as projects of a region: each with the ledger's limits as its quota in Nova, Neutron and Cinder.
 
-A project carries the code of its department. Nova limits machines, processors and memory; disks it cannot limit.
+A project carries the code of its department. Nova limits machines, processors and memory; disks it cannot limit. Where
+the region has volumes, Cinder limits what they may have together; a quota of their number or of each would be one that
+the ledger knows nothing of.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -10,10 +12,13 @@ from netaddr import IPNetwork
 
 from provisioners.contract import Missing, Rejected, Tenant, Unreachable
 from provisioners.openstack_catalogue import Catalogue
-from provisioners.openstack_link import Conflict, Ingress, Link
+from provisioners.openstack_link import Conflict, Ingress, Link, Service
 
 NOVAS: Mapping[str, str] = {"vm": "instances", "vcpu": "cores", "memory_mib": "ram"}
 """What Nova calls a resource class in its quotas."""
+
+GIGABYTES = {"disk_gib": "gigabytes"}
+"""What Cinder calls a resource class in its quotas."""
 
 PORTS_A_VM = 2
 PORTS_BESIDES = 10
@@ -22,10 +27,16 @@ PORTS_BESIDES = 10
 _UNLIMITED = -1
 
 
+def limited(catalogue: Catalogue) -> tuple[str, ...]:
+    """Return the resource classes that the region can limit."""
+    return (*NOVAS, *GIGABYTES) if catalogue.has_volumes() else tuple(NOVAS)
+
+
 def found(link: Link, catalogue: Catalogue, departments: Collection[str]) -> dict[str, Tenant]:
     """Return those of the departments that have a project, with the quota that it has."""
     projects = of_domain(link, catalogue)
-    return {code: Tenant(projects[code], _quota(link, projects[code])) for code in departments if code in projects}
+    here = [code for code in departments if code in projects]
+    return {code: Tenant(projects[code], _quota(link, catalogue, projects[code])) for code in here}
 
 
 def of_domain(link: Link, catalogue: Catalogue) -> dict[str, str]:
@@ -44,14 +55,23 @@ def owner(link: Link, catalogue: Catalogue, project: str) -> str | None:
 def written(link: Link, catalogue: Catalogue, department: str, limits: Mapping[str, int | None]) -> Tenant:
     """See to a department's project, what is let into it, and give it these limits."""
     project = catalogue.project(department)
-    quota = {NOVAS[name]: _UNLIMITED if limit is None else limit for name, limit in limits.items() if name in NOVAS}
     # Less than is used already is a limit as well: what is there stays.
-    link.tell("compute", "PUT", f"/os-quota-sets/{project}", {"quota_set": {**quota, "force": True}})
+    quota = {"quota_set": {**_in_their_words(NOVAS, limits), "force": True}}
+    link.tell("compute", "PUT", f"/os-quota-sets/{project}", quota)
+    if catalogue.has_volumes():
+        unlimited = dict.fromkeys(("volumes", "per_volume_gigabytes"), _UNLIMITED)
+        quota = {"quota_set": {**_in_their_words(GIGABYTES, limits), **unlimited}}
+        link.tell("block_storage", "PUT", f"/os-quota-sets/{project}", quota)
     machines = limits.get("vm")
     ports = _UNLIMITED if machines is None else machines * PORTS_A_VM + PORTS_BESIDES
     link.tell("network", "PUT", f"/quotas/{project}", {"quota": {"port": ports}})
     _let_in(link, project, catalogue.ingress)
     return Tenant(project, dict(limits))
+
+
+def _in_their_words(words: Mapping[str, str], limits: Mapping[str, int | None]) -> dict[str, int]:
+    known = {words[name]: limit for name, limit in limits.items() if name in words}
+    return {name: _UNLIMITED if limit is None else limit for name, limit in known.items()}
 
 
 def _let_in(link: Link, project: str, ingress: Iterable[Ingress]) -> None:
@@ -85,7 +105,7 @@ def remove(link: Link, catalogue: Catalogue, department: str) -> None:
     project = of_domain(link, catalogue).get(department)
     if project is None:
         raise Missing(f"no project {department}")
-    _must_be_empty(link, project, department)
+    _must_be_empty(link, catalogue, project, department)
     for group in link.few("compute", "/os-server-groups", "server_groups", all_projects="true"):
         if group["project_id"] == project:
             link.tell("compute", "DELETE", f"/os-server-groups/{group['id']}")
@@ -96,21 +116,32 @@ def remove(link: Link, catalogue: Catalogue, department: str) -> None:
             # What uses it is somebody's in another project: no reason to leave other departments waiting.
             raise Rejected("openstack.project_in_use", f"project {department}: {error}") from error
     link.tell("network", "DELETE", f"/quotas/{project}")
-    link.tell("compute", "DELETE", f"/os-quota-sets/{project}")
+    for service in _limiting(catalogue):
+        link.tell(service, "DELETE", f"/os-quota-sets/{project}")
     link.tell("identity", "DELETE", f"/projects/{project}")
     catalogue.forget()
 
 
-def _must_be_empty(link: Link, project: str, department: str) -> None:
+def _limiting(catalogue: Catalogue) -> tuple[Service, ...]:
+    return ("compute", "block_storage") if catalogue.has_volumes() else ("compute",)
+
+
+def _must_be_empty(link: Link, catalogue: Catalogue, project: str, department: str) -> None:
     left = {"servers": link.few("compute", "/servers", "servers", all_tenants="true", project_id=project, limit=1)}
     for name in ("ports", "routers", "networks", "floatingips"):
         left[name] = link.few("network", f"/{name}", name, project_id=project, limit=1)
+    if catalogue.has_volumes():
+        of_project = {"all_tenants": "true", "project_id": project, "limit": 1}
+        left["volumes"] = link.few("block_storage", "/volumes", "volumes", **of_project)
     holding = [name for name, items in left.items() if items]
     if holding:
         raise Rejected("openstack.project_in_use", f"project {department} still has {', '.join(holding)}")
 
 
-def _quota(link: Link, project: str) -> dict[str, int | None]:
-    quota = (link.ask("compute", f"/os-quota-sets/{project}") or {}).get("quota_set", {})
-    limits = {name: quota.get(novas) for name, novas in NOVAS.items()}
+def _quota(link: Link, catalogue: Catalogue, project: str) -> dict[str, int | None]:
+    limits: dict[str, int | None] = {}
+    for service in _limiting(catalogue):
+        quota = (link.ask(service, f"/os-quota-sets/{project}") or {}).get("quota_set", {})
+        words = NOVAS if service == "compute" else GIGABYTES
+        limits |= {name: quota.get(theirs) for name, theirs in words.items()}
     return {name: None if limit == _UNLIMITED else limit for name, limit in limits.items()}

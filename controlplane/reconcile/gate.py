@@ -156,7 +156,7 @@ class GatedCloud(GatedDriver):
         return self._gate.call(self._driver.room)
 
     def limited(self) -> tuple[str, ...]:
-        return self._tenants().limited()
+        return self._gate.call(lambda: self._tenants().limited())
 
     def tenants(self, departments: Collection[str]) -> dict[str, Tenant]:
         return self._gate.call(lambda: self._tenants().tenants(departments))

@@ -51,8 +51,9 @@ def ensure(sessions: Sessions, driver: MachineDriver, pool: UUID, department: st
     """
     if not isinstance(driver, TenantDriver):
         return
+    classes = driver.limited()
     with transaction(sessions) as session:
-        [wanted] = _wanted(session, pool, driver.limited(), code=department)
+        [wanted] = _wanted(session, pool, classes, code=department)
     if not wanted.id or wanted.limits != wanted.written:
         _give(sessions, driver, pool, wanted)
 
@@ -89,8 +90,9 @@ def check(sessions: Sessions, driver: MachineDriver, pool: Pool, trace: str | No
     """
     if not isinstance(driver, TenantDriver):
         return 0
+    classes = driver.limited()
     with transaction(sessions) as session:
-        wanted = _wanted(session, pool.id, driver.limited())
+        wanted = _wanted(session, pool.id, classes)
         repairs = session.scalar(select(Pool.drift_policy).where(Pool.id == pool.id)) == "repair"
         said = quota_findings.to_repair(session, pool.id)
     live = [w.code for w in wanted if not w.gone]
@@ -112,8 +114,9 @@ def _follow(sessions: Sessions, drivers: Drivers, pool: Pool, department: UUID, 
     driver = drivers.of(pool.id, pool.driver, pool.connection)
     if not isinstance(driver, TenantDriver):
         return 0
+    classes = driver.limited()
     with transaction(sessions) as session:
-        wanted = _wanted(session, pool.id, driver.limited(), below=department)
+        wanted = _wanted(session, pool.id, classes, below=department)
     dealt: list[Dealt] = []
     try:
         for w in wanted:
@@ -162,13 +165,14 @@ def _give(sessions: Sessions, driver: TenantDriver, pool: UUID, wanted: _Wanted)
     The ledger may change during a call, and who writes newer limits may be done first; whoever writes last has then
     read last. Raises Unreachable where they change each time.
     """
+    classes = driver.limited()
     for _ in range(_WRITES):
         tenant = driver.set_tenant(wanted.code, wanted.limits)
         with transaction(sessions) as session:
             # A limit that is being set counts here, or sees that there is a project and asks for it to follow.
             lock_tree(session)
             _write(session, pool, wanted.department, tenant)
-            [wanted] = _wanted(session, pool, driver.limited(), code=wanted.code)
+            [wanted] = _wanted(session, pool, classes, code=wanted.code)
         if wanted.limits == wanted.written:
             return
     raise Unreachable(f"the limits of {wanted.code} change faster than they can be written")

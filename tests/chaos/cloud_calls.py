@@ -39,10 +39,12 @@ def trap() -> None:
 
 
 def _action(path: str, body: Document | None) -> str:
-    """Return what is done to a server, where the address does not say it. What is written before a reboot and what is
-    written after it are two."""
+    """Return what is done to a server or volume, where the address does not say it. What is written before a reboot and
+    what is written after it are two."""
     if path.endswith("/action") and body:
         return f" {next(iter(body))}"
+    if path.endswith("/os-volume_attachments"):
+        return " attach"
     if path.endswith("/metadata") and body:
         return " metadata before a reboot" if f"{PREFIX}reboot" in body["metadata"] else " metadata"
     return ""

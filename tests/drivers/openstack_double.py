@@ -18,6 +18,8 @@ from uuid import UUID
 
 from provisioners.contract import MachineSpec
 from provisioners.openstack_servers import OURS, metadata, tag_of
+from provisioners.openstack_volumes import GENERATION, ID, NUMBER, volume_name
+from provisioners.openstack_volumes import OURS as LABEL
 
 Fate = Literal["answer", "hang up", "say nothing"]
 
@@ -34,6 +36,9 @@ _SERVICES = {
     "image": "/image",
     "placement": "/placement",
 }
+WITH_VOLUMES = (*_SERVICES, "volumev3")
+VOLUMES = "/volume/v3/volumes"
+_SERVICES["volumev3"] = "/volume/v3"
 _DAY_AFTER_TOMORROW = "2999-01-01T00:00:00.000000Z"
 
 
@@ -121,7 +126,7 @@ class Double:
         return answer
 
     def _open(self) -> None:
-        self.answers("POST", TOKENS, 201, {"token": self.token(*_SERVICES)})
+        self.answers("POST", TOKENS, 201, {"token": self.token(*_SERVICES.keys() - {"volumev3"})})
         for service, version, path in (("identity/v3", "v3.14", ""), ("image", "v2.15", "v2/")):
             links = [{"rel": "self", "href": f"{self.url}/{service}/{path}"}]
             known = {"id": version, "status": "CURRENT", "links": links}
@@ -174,6 +179,27 @@ def a_server(spec: MachineSpec | None = None, **changes: Any) -> dict[str, Any]:
         "OS-EXT-STS:task_state": None,
         "OS-EXT-AZ:availability_zone": "nova",
         "OS-SRV-USG:launched_at": "2024-01-01T00:00:30.000000",
+    }
+    return shown | changes
+
+
+def a_volume(spec: MachineSpec, number: int, **changes: Any) -> dict[str, Any]:
+    """Return a free volume as Cinder shows it to an administrator: data disk `number` of the machine of `spec`. `on` is
+    the server and `device` where it is attached."""
+    made = f"{number:08}-0000-4000-8000-{spec.id.hex[-12:]}"
+    on, device = changes.pop("on", None), changes.pop("device", f"/dev/vd{'abcdefghi'[number]}")
+    here = {"attachment_id": f"attachment-{number}", "server_id": str(on), "device": device, "host_name": "compute1"}
+    label = {ID: str(spec.id), NUMBER: str(number), GENERATION: str(spec.generation)}
+    shown = {
+        "id": made,
+        "name": volume_name(spec.id, number),
+        "status": "in-use" if on else "available",
+        "size": spec.data_disks[number - 1],
+        "metadata": {**LABEL, **label},
+        "attachments": [{**here, "id": made, "volume_id": made}] if on else [],
+        "created_at": "2024-01-01T00:00:00.000000",
+        "os-vol-tenant-attr:tenant_id": PROJECT,
+        "os-vol-host-attr:host": "compute1@files#files",
     }
     return shown | changes
 

@@ -2,18 +2,23 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from provisioners import openstack_look as look
 from provisioners import openstack_ports as ports
-from provisioners.contract import MachineSpec
+from provisioners import openstack_volumes as volumes
+from provisioners.contract import MachineSpec, Underway
 from provisioners.openstack_driver import OpenStackDriver, connect
 from provisioners.openstack_link import Document
 from tests.drivers.settled import Settled
+from tests.labs.waiting import until
 
+_CLEAR_SECONDS = 120.0
 WAY_IN = os.environ.get("STEPPE_TEST_OPENSTACK", "")
 
 
@@ -41,10 +46,12 @@ class OpenStackLab:
     def leave_remains(self, spec: MachineSpec) -> None:
         project = self.inside._catalogue.project(spec.department)
         ports.ensure(self.inside.link, self.inside._catalogue, spec, project)
+        with suppress(Underway):
+            volumes.ensure(self.inside.link, self.inside._catalogue, spec, project)
 
     def lose_disk(self, spec: MachineSpec) -> None:
         """Nova tells nobody that a disk is lost but by calling the server an error."""
-        [server] = self.inside._servers([spec.id])
+        [server] = look.carrying(self.inside.link, [spec.id])
         self._tell("POST", f"/servers/{server['id']}/action", {"os-resetState": {"state": "error"}})
 
     def put_foreign(self, name: str) -> UUID:
@@ -72,11 +79,17 @@ class OpenStackLab:
 
     def _clear(self) -> None:
         """Remove what an earlier test has left: the suite begins with an empty pool."""
-        for server in self.inside._every():
+        link = self.inside.link
+        for server in look.every(link):
             self._tell("DELETE", f"/servers/{server['id']}")
-        while list(self.inside._every()):
-            pass
-        ports.delete(self.inside.link, ports.every(self.inside.link))
+        until("all servers to be gone", lambda: not look.every(link), _CLEAR_SECONDS)
+        until("all volumes to be gone", self._no_volumes, _CLEAR_SECONDS)
+        ports.delete(link, ports.every(link))
+
+    def _no_volumes(self) -> bool:
+        left = volumes.labelled(self.inside.link)
+        volumes.delete(self.inside.link, left)
+        return not left
 
     def _tell(self, method: str, path: str, body: Document | None = None, project: str | None = None) -> Document:
         return self.inside.link.tell("compute", method, path, body, project) or {}

@@ -59,7 +59,9 @@ class Settled:
         while True:
             try:
                 return order()
-            except Underway:
+            except Underway as error:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{machine} still has something to wait for: {error}") from error
                 self._rest(machine, deadline)
             except Unreachable:
                 if time.monotonic() > deadline:

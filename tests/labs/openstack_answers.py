@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 _CLIENT = ("mariadb", "--no-defaults", "-h127.0.0.1", "-uroot", "--connect-timeout=5", "--batch", "--skip-column-names")
-# Where nova and neutron note when they last heard of a part that has no door of its own.
+# Where nova, cinder and neutron note when they last heard of a part that has no door of its own.
 _HEARD_OF = {
     "nova": "SELECT COUNT(*) FROM nova.services WHERE `binary`='{binary}' AND host='{host}' AND updated_at>'{since}'",
+    "cinder": "SELECT COUNT(*) FROM cinder.services"
+    " WHERE `binary`='{binary}' AND host='{host}' AND updated_at>'{since}'",
     "neutron": "SELECT COUNT(*) FROM neutron.agents"
     " WHERE `binary`='{binary}' AND host='{host}' AND heartbeat_timestamp>'{since}'",
 }

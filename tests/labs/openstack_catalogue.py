@@ -12,6 +12,7 @@ _SERVICES = (
     ("glance", "image", "http://127.0.0.1:9292"),
     ("nova", "compute", "http://127.0.0.1:8774/v2.1"),
     ("placement", "placement", "http://127.0.0.1:8778"),
+    ("cinder", "volumev3", "http://127.0.0.1:8776/v3/%(project_id)s"),
     ("neutron", "network", "http://127.0.0.1:9696"),
 )
 FIRST_ADMIN = {

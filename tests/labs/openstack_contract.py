@@ -9,7 +9,7 @@ from tests.labs.openstack_story import Lab
 
 _SECONDS = 3600
 _PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", "-k", "openstack")
-_SUITE = ("tests/drivers/test_contract.py", "tests/drivers/test_adoption.py")
+_SUITE = ("tests/drivers/test_contract.py", "tests/drivers/test_data_disks.py", "tests/drivers/test_adoption.py")
 
 
 def the_contract_is_kept(lab: Lab) -> None:

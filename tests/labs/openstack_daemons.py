@@ -30,7 +30,8 @@ HOST = "compute1"
 AGENTS = tuple((f"neutron-{what}-agent", HOST) for what in ("linuxbridge", "dhcp", "l3", "metadata"))
 CONTROL = tuple((f"nova-{what}", HOST) for what in ("conductor", "scheduler"))
 COMPUTE = ("nova-compute", HOST)
-EVERYBODY = (*CONTROL, COMPUTE, *AGENTS)
+VOLUMES = (("cinder-scheduler", HOST), ("cinder-volume", f"{HOST}@files"))
+EVERYBODY = (*CONTROL, COMPUTE, *VOLUMES, *AGENTS)
 
 _UWSGI = (
     *("uwsgi_python3", "--master", "--die-on-term", "--enable-threads", "--lazy-apps", "--no-orphans"),
@@ -91,6 +92,11 @@ DAEMONS = {
     "nova-scheduler": _nova("nova-scheduler", CONTROL),
     "nova-api": Daemon(_settings("nova-api", "nova.conf"), _listening(8774)),
     "nova-novncproxy": Daemon(_settings("nova-novncproxy", "nova.conf"), lambda: answers.port(6080)),
+    "cinder-api": Daemon(_settings("cinder-api", "cinder.conf"), _listening(8776)),
+    "cinder-scheduler": Daemon(_settings("cinder-scheduler", "cinder.conf"), heard=VOLUMES[:1]),
+    "cinder-volume": Daemon(
+        _settings("cinder-volume", "cinder.conf"), heard=VOLUMES[1:], environment={"PYTHONPATH": "{folder}/conf"}
+    ),
     "virtlogd": Daemon(("virtlogd",), Path("/run/libvirt/virtlogd-sock").exists),
     "libvirtd": Daemon(("libvirtd",), answers.hypervisor),
     "nova-compute": _nova("nova-compute", (COMPUTE,)),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.labs.openstack_answers import query
 
-NAMES = ("keystone", "glance", "placement", "nova_api", "nova", "nova_cell0", "neutron")
+NAMES = ("keystone", "glance", "placement", "nova_api", "nova", "nova_cell0", "cinder", "neutron")
 ADMIN_PASSWORD = "admin-of-the-lab"
 IDENTITY_URL = "http://127.0.0.1:5000/v3"
 REGION = "RegionOne"
@@ -34,6 +34,7 @@ CHAINS = {
         (*_NOVA, "db", "sync"),
         (*_NOVA, "cell_v2", "create_cell", "--name=cell1"),
     ),
+    "volume": (("cinder-manage", "--config-file", "{conf}/cinder.conf", "db", "sync"),),
     "network": (("neutron-db-manage", *_NEUTRON, "upgrade", "heads"),),
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds what guests of the OpenStack lab boot: Debian's cloud kernel, and an initrd that takes an address by DHCP, asks the
-# metadata service who it is, tells both on its serial line, and lets the power button switch it off.
+# metadata service who it is, tells both and its disks on its serial line, and lets the power button switch it off.
 # Usage: openstack_guest.sh FOLDER; prints the folder with vmlinuz and initrd.gz. Built once and kept: the recipe's own
 # checksum is in the name.
 set -euo pipefail
@@ -68,6 +68,7 @@ acpid -d >/dev/null 2>&1 &
 ip link set lo up
 memory=$(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
 echo "GUEST-BOOTED cpus=$(grep -c ^processor /proc/cpuinfo) memory=$memory" >/dev/console
+echo "GUEST-DISKS" $(for disk in /sys/block/vd*; do echo $(($(cat "$disk/size") / 2097152)); done) "GiB" >/dev/console
 for link in /sys/class/net/e*; do
     name=${link##*/}
     ip link set "$name" up

@@ -22,12 +22,15 @@ from tests.labs.openstack_story import Lab
 Verb = Literal["create", "resize", "reboot", "rebuild", "delete"]
 
 CALLS: dict[Verb, tuple[str, ...]] = {
-    "create": ("network POST ports", "compute POST servers"),
+    "create": ("network POST ports", "block_storage POST volumes", "compute POST servers"),
     "resize": (
         "compute POST servers metadata",
         "compute POST servers os-stop",
         "compute POST servers resize",
         "compute POST servers confirmResize",
+        "block_storage POST volumes",
+        "block_storage POST volumes os-extend",
+        "compute POST servers attach",
         "compute POST servers os-start",
     ),
     "reboot": (
@@ -41,11 +44,16 @@ CALLS: dict[Verb, tuple[str, ...]] = {
         "compute POST servers rebuild",
         "compute POST servers os-start",
     ),
-    "delete": ("compute DELETE servers", "network DELETE ports"),
+    "delete": ("compute DELETE servers", "block_storage DELETE volumes", "network DELETE ports"),
 }
-_ORDERS: dict[Verb, dict[str, Any]] = {"resize": LARGE, "reboot": {}, "rebuild": {"image": IMAGES[1]}}
+_DISKS, _MORE_DISKS = [1, 1], [2, 1, 1]
+_ORDERS: dict[Verb, dict[str, Any]] = {
+    "resize": LARGE | {"data_disks": _MORE_DISKS},
+    "reboot": {},
+    "rebuild": {"image": IMAGES[1]},
+}
 _COUNTED: dict[Verb, str] = {"reboot": "steppe:boots", "rebuild": "steppe:builds"}
-AWAY = ("nova-api", "nova-conductor", "rabbitmq", "neutron-server", "keystone")
+AWAY = ("nova-api", "nova-conductor", "rabbitmq", "neutron-server", "keystone", "cinder-api", "cinder-volume")
 _CATCH_SECONDS = 120.0
 
 
@@ -60,7 +68,7 @@ class _Range:
     def ordered(self, verb: Verb, prepared: str | None) -> str:
         """Give an order; return the VM that it is about."""
         if verb == "create" or prepared is None:
-            return str(self.steppe.made("/vms", **an_ask(next(self.names))).body["id"])
+            return str(self.steppe.made("/vms", **an_ask(next(self.names), data_disks=_DISKS)).body["id"])
         if verb == "delete":
             self.steppe.ask("DELETE", f"/vms/{prepared}")
         else:
@@ -77,7 +85,9 @@ class _Range:
             gone(self.steppe, vm)
             self.seen.nothing_of(vm)
             return
-        server = self.seen.one(settled(self.steppe, vm))
+        found = settled(self.steppe, vm)
+        server = self.seen.one(found)
+        assert found["data_disks"] == (_MORE_DISKS if verb == "resize" else _DISKS), found
         assert server.status == "ACTIVE", server.status
         if verb == "resize":
             assert server.flavor["ram"] == LARGE["memory_mib"], server.flavor
@@ -107,7 +117,8 @@ def a_worker_is_killed(lab: Lab) -> None:
             steppe.command("ledger", "verify")
             found = drift(steppe)
             assert not found, found
-            assert not field.seen.ports(), field.seen.ports()
+            left = [*field.seen.ports(), *field.seen.volumes()]
+            assert not left, left
     lab.report.figure("kills of the worker", str(kills))
 
 
@@ -127,7 +138,15 @@ def a_part_is_away(lab: Lab) -> None:
                 field.is_as_asked("create", vm)
                 lab.report.figure(f"a VM is there, {part} being back for", f"{time.monotonic() - began:.0f} s")
                 field.cleared(vm)
-        for part in ("nova-api", "rabbitmq"):
+        with lab.report.check("a VM without data disks is made while cinder-api is away"):
+            lab.daemons.stop("cinder-api")
+            try:
+                plain = steppe.made("/vms", **an_ask(next(field.names))).body["id"]
+                settled(steppe, plain)
+            finally:
+                lab.daemons.start("cinder-api")
+            field.cleared(plain)
+        for part in ("nova-api", "rabbitmq", "cinder-api"):
             with lab.report.check(f"a VM that is deleted while {part} is away leaves nothing"):
                 vm = str(field.prepared("delete"))
                 lab.daemons.stop(part)

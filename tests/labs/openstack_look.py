@@ -24,6 +24,12 @@ class Cloud:
         ports = [p for p in self.region.network.ports() if not p.device_owner.startswith("network:")]
         return [p for p in ports if vm is None or vm in p.name]
 
+    def volumes(self, vm: str | None = None) -> list[Any]:
+        """Return all volumes, or those that say that they are a VM's, in their order."""
+        found = list(self.region.block_storage.volumes(all_projects=True))
+        mine = [v for v in found if vm is None or v.metadata.get("steppe:id") == vm]
+        return sorted(mine, key=lambda v: v.metadata.get("steppe:disk", ""))
+
     def used(self) -> dict[str, int]:
         """Return what Placement has allocated, by resource class."""
         total = dict.fromkeys(_CLASSES.values(), 0)
@@ -39,11 +45,15 @@ class Cloud:
         return self.region.identity.find_project(name, domain_id=domain.id)
 
     def one(self, vm: dict[str, Any]) -> Any:
-        """Return the one server of a VM, with its one port and the address that Steppe chose; AssertionError else."""
+        """Return the one server of a VM, with its one port, the address that Steppe chose, and a volume for each of its
+        data disks; AssertionError else."""
         servers, ports = self.servers(vm["id"]), self.ports(vm["id"])
         assert [s.name for s in servers] == [vm["name"]], servers
         assert [[f["ip_address"] for f in p.fixed_ips] for p in ports] == [[a["address"] for a in vm["addresses"]]]
         assert ports[0].device_id == servers[0].id
+        volumes = self.volumes(vm["id"])
+        assert [v.size for v in volumes] == vm["data_disks"], volumes
+        assert [[a["server_id"] for a in v.attachments] for v in volumes] == [[servers[0].id]] * len(volumes)
         return servers[0]
 
     def well_done(self, server: Any, action: str) -> int:
@@ -53,7 +63,7 @@ class Cloud:
 
     def nothing_of(self, vm: str) -> None:
         """AssertionError where anything is left of a VM."""
-        assert (self.servers(vm), self.ports(vm)) == ([], [])
+        assert (self.servers(vm), self.ports(vm), self.volumes(vm)) == ([], [], [])
 
 
 def cloud() -> Cloud:

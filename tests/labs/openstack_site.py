@@ -26,7 +26,7 @@ from tests.labs.openstack_processes import Processes
 from tests.labs.waiting import until
 
 READY_SECONDS = 300.0
-_FOLDERS = ("run", "log", "state/rabbitmq", "state/nova/instances", "state/neutron", "state/lock")
+_FOLDERS = ("run", "log", "state/rabbitmq", "state/nova/instances", "state/cinder", "state/neutron", "state/lock")
 
 
 class Site(Processes):
@@ -72,21 +72,23 @@ class Site(Processes):
             self.answering("mariadb")
         with ThreadPoolExecutor() as pool:
             identity = pool.submit(self._identity)
-            chains = [identity, pool.submit(self._network, identity), pool.submit(self._compute, identity)]
+            others = (self._network, self._compute, self._volumes)
+            chains = [identity, *(pool.submit(other, identity) for other in others)]
             for chain in chains:
                 chain.result()
         with self._phase("all else being there, hosts and agents are ready"):
             until("all hosts and agents are ready", self._ready, READY_SECONDS, every=0.5)
 
     def _fill_databases(self, keep_at: Path) -> None:
-        """Three chains that know nothing of each other: the commands are slow, and there is more than one processor."""
+        """Four chains that know nothing of each other: the commands are slow, and there is more than one processor."""
         databases.lay(self._folder)
         self.launch("mariadb")
         self.answering("mariadb")
         databases.create()
         with ThreadPoolExecutor() as pool:
-            for done in [pool.submit(fill) for fill in (self._fill_identity, self._fill_compute, self._fill_network)]:
-                done.result()
+            chains = [pool.submit(databases.fill, self._folder, name) for name in ("compute", "network", "volume")]
+            for chain in [pool.submit(self._fill_identity), *chains]:
+                chain.result()
         for name in ("keystone", "mariadb"):
             self.stop(name)
         keep(self._folder, keep_at)
@@ -98,12 +100,6 @@ class Site(Processes):
         catalogue.fill()
         databases.fill(self._folder, "image")
         databases.fill(self._folder, "placement")
-
-    def _fill_compute(self) -> None:
-        databases.fill(self._folder, "compute")
-
-    def _fill_network(self) -> None:
-        databases.fill(self._folder, "network")
 
     def _identity(self) -> None:
         """What everybody signs in with, and the two services that Nova cannot do without."""
@@ -142,6 +138,14 @@ class Site(Processes):
         identity.result()
         with self._phase("networks"):
             content.add_networks()
+
+    def _volumes(self, identity: "Future[None]") -> None:
+        self.answering("rabbitmq")
+        identity.result()
+        with self._phase("Cinder answers"):
+            for name in ("cinder-scheduler", "cinder-volume", "cinder-api"):
+                self.launch(name)
+            self.answering("cinder-api")
 
     def _launch_on_hosts(self, name: str) -> None:
         self.launch(name)

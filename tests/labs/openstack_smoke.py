@@ -19,10 +19,11 @@ _SIZES = {"smoke.small": 128, "smoke.large": 192}
 
 
 def a_servers_life(lab: Lab) -> None:
-    """Project, port, server, resize, and all of it deleted."""
+    """Project, port, server, volume, resize, and all of it deleted."""
     cloud = _connect(lab)
     with lab.report.check("every part of the cloud is up, as Steppe's user sees it"):
         down = [service.binary for service in cloud.compute.services() if service.state != "up"]
+        down += [service.binary for service in cloud.block_storage.services() if service.state != "up"]
         silent = [agent.agent_type for agent in cloud.network.agents() if not agent.is_alive]
         assert not down + silent, down + silent
         assert {image.name for image in cloud.image.images()} >= set(IMAGES)
@@ -48,6 +49,8 @@ def a_servers_life(lab: Lab) -> None:
             until("the guest has told who it is", lambda: "GUEST-INSTANCE i-" in _says(tenant, server), _SERVER_SECONDS)
             assert f" {ADDRESSES[0]}/" in _says(tenant, server)
             lab.report.figure("a guest booted, with address and metadata after", f"{time.monotonic() - began:.1f} s")
+    with lab.report.check("a volume is made, attached, grows while it is attached, is detached and deleted"):
+        _volume(tenant, server)
     with lab.report.check("it is resized, and the resize is confirmed"):
         began = time.monotonic()
         tenant.compute.resize_server(server, flavors[1].id)
@@ -95,7 +98,9 @@ def _project(cloud: Any, domain_name: str) -> Any:
     cloud.identity.assign_project_role_to_user(project, cloud.current_user_id, cloud.identity.find_role("admin"))
     cloud.compute.update_quota_set(project, instances=3, cores=6)
     cloud.network.update_quota(project.id, ports=6)
+    cloud.block_storage.update_quota_set(project.id, gigabytes=9, volumes=-1)
     assert cloud.compute.get_quota_set(project.id).instances == 3
+    assert cloud.block_storage.get_quota_set(project.id).gigabytes == 9
     assert cloud.network.get_quota(project.id).ports == 6
     return project
 
@@ -107,6 +112,25 @@ def _port(tenant: Any) -> Any:
     port = tenant.network.create_port(network_id=network.id, name="smoke", fixed_ips=wanted)
     assert sorted(fixed["ip_address"] for fixed in port.fixed_ips) == list(ADDRESSES)
     return port
+
+
+def _volume(tenant: Any, server: Any) -> None:
+    storage = tenant.block_storage
+    made = storage.create_volume(name="smoke", size=1)
+    _volume_is(storage, made, "available")
+    tenant.compute.create_volume_attachment(server, volume_id=made.id)
+    _volume_is(storage, made, "in-use")
+    storage.post(f"/volumes/{made.id}/action", json={"os-extend": {"new_size": 2}}, microversion="3.42")
+    until("the volume to have grown", lambda: storage.get_volume(made.id).size == 2, _SERVER_SECONDS)
+    _volume_is(storage, made, "in-use")
+    tenant.compute.delete_volume_attachment(server, made.id)
+    _volume_is(storage, made, "available")
+    storage.delete_volume(made)
+    until("the volume to be gone", lambda: not list(storage.volumes()), _SERVER_SECONDS)
+
+
+def _volume_is(storage: Any, volume: Any, status: str) -> None:
+    until(f"the volume to be {status}", lambda: storage.get_volume(volume.id).status == status, _SERVER_SECONDS)
 
 
 def _reaches(tenant: Any, server: Any, status: str) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from tests.labs import openstack_adoption as adoption
 from tests.labs import openstack_contract as contract
+from tests.labs import openstack_disks as disks
 from tests.labs import openstack_kills as kills
 from tests.labs import openstack_quota as quota
 from tests.labs import openstack_race as race
@@ -15,6 +16,7 @@ IN_ORDER: tuple[Callable[[Lab], None], ...] = (
     smoke.a_servers_life,
     smoke.a_daemon_is_stopped,
     vms.a_department_asks,
+    disks.a_department_asks_for_data_disks,
     quota.a_quota_follows,
     race.fifty_at_once,
     adoption.what_others_made_is_taken_over,

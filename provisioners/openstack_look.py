@@ -1,0 +1,107 @@
+"""What is there of machines in a region: their servers, with the data disks that these have attached, and what is left
+where a server is gone or never came.
+
+Nothing is asked machine by machine. Cinder is asked about servers that have volumes, and about machines of which there
+is neither server nor port.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from uuid import UUID
+
+from provisioners import openstack_ports as ports
+from provisioners import openstack_servers as servers
+from provisioners import openstack_tenants as tenants
+from provisioners import openstack_volumes as volumes
+from provisioners.contract import Machine, Unreachable
+from provisioners.openstack_catalogue import Catalogue
+from provisioners.openstack_link import Link
+from provisioners.openstack_servers import Server
+from provisioners.openstack_volumes import Volume
+
+_AT_ONCE = 40
+"""Servers asked for in one call by their tags, which must fit into an address line."""
+_GONE = frozenset({"DELETED", "SOFT_DELETED"})
+_NOVAS_VERSION = 4
+
+
+def observe(link: Link, catalogue: Catalogue, ids: Collection[UUID]) -> dict[UUID, Machine]:
+    """Return those of the machines that exist, whole or in part."""
+    there = carrying(link, ids)
+    attached = volumes.attached(link, catalogue, there)
+    found = {servers.id_of(server): _machine(server, attached) for server in there}
+    missing = set(ids) - found.keys()
+    if not missing:
+        return found
+    left = {machine for machine in map(ports.machine_of, ports.of(link, missing)) if machine in missing}
+    left |= _with_volumes(link, catalogue, missing - left)
+    return found | {machine: servers.remains_of(machine, "") for machine in left if machine}
+
+
+def discover(link: Link, catalogue: Catalogue, zone: str | None) -> list[Machine]:
+    """Return every machine of the region, or of one zone, with the department that it is, or may be, of."""
+    owners = {project: name for name, project in tenants.of_domain(link, catalogue).items()}
+    owners.pop(link.project(), None)
+    there = every(link)
+    labelled = volumes.labelled(link) if catalogue.has_volumes() else []
+    here = [server for server in there if zone in {None, server["OS-EXT-AZ:availability_zone"]}]
+    attached = volumes.attached(link, catalogue, here, labelled)
+    found = {}
+    for server in here:
+        machine = _machine(server, attached)
+        # Whose a machine is that nobody labelled, its project tells.
+        found[machine.id] = replace(machine, department=machine.department or owners.get(server["tenant_id"]))
+    elsewhere = {servers.id_of(server) for server in there}
+    for owner in (*map(ports.machine_of, ports.every(link)), *(volume.machine for volume in labelled)):
+        if owner and owner not in found.keys() | elsewhere:
+            found[owner] = servers.remains_of(owner, "")
+    return list(found.values())
+
+
+def carrying(link: Link, ids: Collection[UUID]) -> list[Server]:
+    """Return the servers that carry the ids; one that was not adopted yet is found by Nova's own id."""
+    wanted = sorted(ids)
+    found: list[Server] = []
+    for start in range(0, len(wanted), _AT_ONCE):
+        tags = ",".join(map(servers.tag_of, wanted[start : start + _AT_ONCE]))
+        listed = {"all_tenants": "true", "tags-any": tags}
+        found += link.every("compute", "/servers/detail", "servers", **listed)
+    known = {servers.id_of(server) for server in found}
+    for machine in wanted:
+        # Ids that Steppe gives are of another version of UUIDs than those that Nova gives.
+        if machine not in known and machine.version == _NOVAS_VERSION:
+            single = link.ask("compute", f"/servers/{machine}")
+            found += [single["server"]] if single else []
+    # Whoever has a project can put any tag on its servers: the label says which machine it is.
+    return [s for s in _there(found) if servers.id_of(s) in ids]
+
+
+def every(link: Link) -> list[Server]:
+    """Return every server of the region."""
+    return _there(link.every("compute", "/servers/detail", "servers", all_tenants="true"))
+
+
+def with_disks(link: Link, catalogue: Catalogue, server: Server) -> Machine:
+    """Return a server as a machine, with its data disks."""
+    return _machine(server, volumes.attached(link, catalogue, [server]))
+
+
+def _machine(server: Server, attached: Mapping[str, Volume]) -> Machine:
+    machine = servers.machine_of(server)
+    busy = machine.busy or volumes.moving(server, attached)
+    return replace(machine, data_disks=volumes.on(server, attached), busy=busy)
+
+
+def _there(found: Iterable[Server]) -> list[Server]:
+    return [server for server in found if server["status"] not in _GONE]
+
+
+def _with_volumes(link: Link, catalogue: Catalogue, machines: Collection[UUID]) -> set[UUID]:
+    """Return those of which a volume is left. While Cinder is away there are none: a machine without data disks need
+    not wait for it, another will be asked for its volumes before it is made or deleted."""
+    if not machines or not catalogue.has_volumes():
+        return set()
+    with suppress(Unreachable):
+        return {volume.machine for volume in volumes.labelled(link, machines) if volume.machine}
+    return set()
