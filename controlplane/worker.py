@@ -195,14 +195,15 @@ def _lookout(settings: Settings) -> int:
 
 
 async def _take_over(manager: JobManager, job: Job) -> None:
-    """Let a job of a dead worker be done again; what comes again by the clock is dropped."""
+    """Let a job of a dead worker be done again; what comes again by the clock is dropped. That has its own name for a
+    queueing lock."""
     log.warning("resumed a job whose worker died", job=job.id, task=job.task_name)
     try:
-        if job.queueing_lock is None or job.task_name == jobs.TUNNELS:
-            await manager.retry_job(job)
-        else:
+        if job.queueing_lock == job.task_name:
             # The next one may wait already, and there can be but one.
             await manager.finish_job(job, Status.FAILED, delete_job=True)
+        else:
+            await manager.retry_job(job)
     except ConnectorException as error:
         if is_away(error):
             raise
