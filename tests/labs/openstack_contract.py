@@ -8,7 +8,7 @@ from tests.cli.processes import ROOT
 from tests.labs.openstack_story import Lab
 
 _SECONDS = 3600
-_PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", "-k", "openstack")
+_PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore", "-k", "openstack")
 _SUITE = ("tests/drivers/test_contract.py", "tests/drivers/test_data_disks.py", "tests/drivers/test_adoption.py")
 
 
