@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from controlplane import jobs, lifecycle
 from controlplane.actor import Actor, system
-from controlplane.db import Sessions, transaction
+from controlplane.db import Sessions, is_away, transaction
 from controlplane.models import Pool
 from controlplane.reconcile import gateways, recording, room, tenancy
 from controlplane.reconcile.compare import Comparison, Seen, compare, unknown
@@ -84,8 +84,11 @@ def _guarded(check: _Check, pool: Pool) -> tuple[Taken, Checked]:
 def _trouble(pool: Pool, error: Exception) -> str:
     """Return why a pool, or a part of what it has, could not be looked at, and say it in the log.
 
-    A bug that shows with one pool must not leave all the others unlooked at.
+    A bug that shows with one pool must not leave all the others unlooked at. Raises what the database's absence raised:
+    that is no pool's trouble.
     """
+    if is_away(error):
+        raise error
     if isinstance(error, Unreachable | Rejected):
         log.warning("pool passed over", pool=pool.code, reason=str(error))
         return str(error)

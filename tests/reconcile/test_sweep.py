@@ -5,16 +5,21 @@ is in trouble keep it from the others.
 """
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
-from controlplane.db import transaction
+from controlplane.db import make_engine, make_sessions, transaction
 from controlplane.models import Drift
+from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.sweep import sweep
-from provisioners.contract import Machine, Rejected, Unreachable
+from provisioners.contract import Driver, Machine, Rejected, Unreachable
 from tests.reconcile.lab import Lab
+from tests.relay import Relay
 
 
 def swept(lab: Lab) -> int:
@@ -186,3 +191,17 @@ def test_a_pool_that_lost_many_machines_at_once_is_left_to_a_person(lab: Lab, mi
     assert swept(lab) == looks
     with transaction(lab.sessions) as session:
         assert session.scalar(select(func.count()).select_from(Drift).where(Drift.closed_at.is_(None))) == missing
+
+
+def test_a_database_that_goes_away_meanwhile_ends_the_sweep_and_is_no_pools_trouble(lab: Lab, url: str) -> None:
+    with Relay(url) as relay, capture_logs() as said:
+
+        def connect(_driver: str, _connection: dict[str, Any]) -> Driver:
+            relay.close()
+            return lab.driver()
+
+        engine = make_engine(relay.url)
+        with pytest.raises(OperationalError):
+            sweep(make_sessions(engine), Drivers(connect))
+        engine.dispose()
+    assert [line["event"] for line in said] == []
