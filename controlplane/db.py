@@ -42,6 +42,10 @@ _AWAY = (
 )
 
 
+_SHUTTING_DOWN = "57P"
+"""How such an SQLSTATE begins."""
+
+
 def new_id() -> UUID:
     """Return a UUIDv7: ids sort by the time they were made."""
     return UUID(int=uuid7().int)
@@ -132,5 +136,15 @@ def is_away(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, _AWAY):
             return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def is_lost(error: BaseException | None) -> bool:
+    """Tell whether `error` is that nobody answers at the database or that it shuts down: not what it refuses while it
+    works, such as a deadlock, which for `is_away` is worth another try as well."""
+    while error is not None:
+        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            return error.sqlstate is None or error.sqlstate.startswith(_SHUTTING_DOWN)
         error = error.__cause__ or error.__context__
     return False

@@ -211,7 +211,7 @@ def _forget(connection: SqlConnection, *_savepoint: Any) -> None:
 def _forget_where_left_open(driver: Connection[Any], record: ConnectionPoolEntry, _state: Any) -> None:
     if driver.info.transaction_status != TransactionStatus.IDLE:
         record.info.pop(_PREPARED, None)
-    record.info.pop(_BEHIND, None)
+        record.info.pop(_BEHIND, None)
 
 
 _KNOWN, _OPEN, _UNWAITED = "wire", "pipeline", "unwaited"

@@ -7,7 +7,7 @@ from flask.json.provider import DefaultJSONProvider
 
 
 class Json(DefaultJSONProvider):
-    """What Flask writes, in a fifth of the time; what is sent to us is read as Flask reads it."""
+    """What Flask writes, by a writer that takes less time; what is sent to us is read as Flask reads it."""
 
     def dumps(self, obj: Any, **_how: Any) -> str:
         """Return `obj` as JSON in one line, its keys in their order."""

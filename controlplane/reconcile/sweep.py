@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from controlplane import jobs, lifecycle
 from controlplane.actor import Actor, system
-from controlplane.db import Sessions, is_away, transaction
+from controlplane.db import Sessions, is_lost, transaction
 from controlplane.models import Pool
 from controlplane.reconcile import gateways, recording, room, tenancy
 from controlplane.reconcile.compare import Comparison, Seen, compare, unknown
@@ -87,7 +87,7 @@ def _trouble(pool: Pool, error: Exception) -> str:
     A bug that shows with one pool must not leave all the others unlooked at. Raises what the database's absence raised:
     that is no pool's trouble.
     """
-    if is_away(error):
+    if is_lost(error):
         raise error
     if isinstance(error, Unreachable | Rejected):
         log.warning("pool passed over", pool=pool.code, reason=str(error))

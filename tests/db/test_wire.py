@@ -229,12 +229,19 @@ def test_what_goes_behind_the_commit_is_done_once_and_in_a_transaction_of_its_ow
     assert heard(listening) == []
 
 
-def test_nothing_goes_behind_a_transaction_that_was_rolled_back(
-    sessions: Sessions, listening: psycopg.Connection[tuple[object, ...]]
+@pytest.mark.parametrize("unwaited", [False, True])
+@pytest.mark.parametrize("give_up", [Session.rollback, Session.close])
+def test_nothing_goes_behind_a_transaction_that_was_given_up(
+    sessions: Sessions,
+    listening: psycopg.Connection[tuple[object, ...]],
+    give_up: Callable[[Session], None],
+    unwaited: bool,
 ) -> None:
     with sessions() as session:
+        if unwaited:
+            hurried(session)
         wire.write(session, BEHIND)
-        session.rollback()
+        give_up(session)
         wire.run(session, "SELECT 1")
         session.commit()
     assert heard(listening) == []

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
@@ -191,6 +192,11 @@ def test_a_pool_that_lost_many_machines_at_once_is_left_to_a_person(lab: Lab, mi
     assert swept(lab) == looks
     with transaction(lab.sessions) as session:
         assert session.scalar(select(func.count()).select_from(Drift).where(Drift.closed_at.is_(None))) == missing
+
+
+def test_what_the_database_refuses_while_it_works_keeps_no_other_pool_from_being_looked_at(lab: Lab) -> None:
+    lab.driver().fail_next("discover", DeadlockDetected("two waited for each other"))
+    assert sweep(lab.sessions, lab.drivers).passed_over == ("hv-01",)
 
 
 def test_a_database_that_goes_away_meanwhile_ends_the_sweep_and_is_no_pools_trouble(lab: Lab, url: str) -> None:
