@@ -52,7 +52,7 @@ class Cloud:
         assert [[f["ip_address"] for f in p.fixed_ips] for p in ports] == [[a["address"] for a in vm["addresses"]]]
         assert ports[0].device_id == servers[0].id
         volumes = self.volumes(vm["id"])
-        assert [v.size for v in volumes] == vm["data_disks"], volumes
+        assert [v.size for v in volumes] == vm["size"]["data_disks"], volumes
         assert [[a["server_id"] for a in v.attachments] for v in volumes] == [[servers[0].id]] * len(volumes)
         return servers[0]
 
