@@ -14,13 +14,14 @@ from controlplane.bootstrap import Installation
 from controlplane.db import transaction
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.resource import Outcome, reconcile
+from tests import described
 from tests.accounts import token_of
 from tests.factories import Centre, small_centre
 from tests.moving import app_of
 
 
 class Caller:
-    """One caller: its verbs send JSON with its token."""
+    """One caller: its verbs send JSON with its token. What is answered is as the API describes it."""
 
     def __init__(self, client: FlaskClient, secret: str) -> None:
         self._client = client
@@ -43,7 +44,10 @@ class Caller:
 
     def _call(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> TestResponse:
         bearer = {"Authorization": f"Bearer {self.secret}"} if self.secret else {}
-        return self._client.open(f"/api/v1{path}", method=method.upper(), headers={**bearer, **(headers or {})}, **more)
+        sent = {**bearer, **(headers or {})}
+        answer = self._client.open(f"/api/v1{path}", method=method.upper(), headers=sent, **more)
+        described.hold(self._client.application, answer)
+        return answer
 
 
 @dataclass(frozen=True)

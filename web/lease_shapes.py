@@ -3,10 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from controlplane.lease_stages import Stage
 from controlplane.lifecycle import State
+from controlplane.options import LeasePolicy
 
 
 class Hold(BaseModel):
@@ -50,3 +51,9 @@ class LeasePage(BaseModel):
     items: list[Leased]
     next: str | None = Field(description="cursor of the next page")
     previous: str | None = Field(description="cursor of the page before")
+
+
+class LeasePolicyInForce(LeasePolicy):
+    """What becomes of a resource whose lease ends, and of one that nobody uses."""
+
+    model_config = ConfigDict(extra="allow")

@@ -196,6 +196,33 @@ def test_what_must_have_a_value_cannot_be_emptied(http: Callers, path: str) -> N
     assert (answer.status_code, answer.content_type) == (422, PROBLEM)
 
 
+OF_ANOTHER_TYPE: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "a number for a boolean": ("PUT", "/register/settings", {"public": False, "titles": 0}),
+    "a boolean for a number": ("PUT", "/leases/policy", {"stop_days": False}),
+    "text for a number": ("PUT", "/leases/policy", {"stop_days": "3"}),
+    "a number for a time": ("POST", "/tokens", {"name": "x", "expires_at": 0}),
+    "a number for a time, further down": (
+        "POST",
+        "/requests",
+        {"title": "x", "items": [{"do": "extend", "resource": "01a218e5-b33f-71f2-be04-b35f0740dfcc", "until": 0}]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_ANOTHER_TYPE)
+def test_a_value_of_another_type_is_refused_and_not_guessed_at(http: Callers, name: str) -> None:
+    method, path, body = OF_ANOTHER_TYPE[name]
+    answer = http.admin._call(method.lower(), path, json=body)
+    assert (answer.status_code, answer.content_type) == (422, PROBLEM), answer.text
+    [problem] = answer.json["problems"]
+    assert problem["field"].rpartition(".")[2] in {"titles", "stop_days", "expires_at", "until"}, problem
+
+
+def test_a_write_without_its_body_is_told_that_it_must_have_one(http: Callers) -> None:
+    answer = http.admin.post("/sites")
+    assert (answer.status_code, answer.json["problems"][0]["field"]) == (422, "body"), answer.text
+
+
 def test_an_unknown_address_of_the_api_is_a_problem(http: Callers) -> None:
     for caller in (http.admin, http.nobody):
         answer = caller.get("/nothing")

@@ -12,7 +12,7 @@ from web import present
 from web.api.nouns import listing, noun
 from web.context import actor, session
 from web.lease_schemas import HoldQuery, LeaseQuery, UnusedQuery
-from web.lease_shapes import LeasePage
+from web.lease_shapes import LeasePage, LeasePolicyInForce
 from web.schemas import WriteQuery
 
 api = noun("leases", "/leases", "Until when resources are granted")
@@ -28,13 +28,13 @@ def index(query: LeaseQuery) -> Response:
     return present.page(found, lambda leased: {**present.leased(leased), "next": _next(policy, leased)})
 
 
-@api.get("/policy", responses={200: LeasePolicy})
+@api.get("/policy", responses={200: LeasePolicyInForce})
 def show_policy() -> Response:
     """Show what becomes of a resource whose lease ends, and of one that nobody uses"""
     return present.answer(service.policy(session(), actor()).model_dump(mode="json"))
 
 
-@api.put("/policy", responses={200: LeasePolicy})
+@api.put("/policy", responses={200: LeasePolicyInForce})
 def set_policy(body: LeasePolicy, query: WriteQuery) -> Response:
     """Set it, for every lease from now on; a step without days is passed over"""
     return present.answer(service.set_policy(session(), actor(), body).model_dump(mode="json"))

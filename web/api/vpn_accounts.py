@@ -29,6 +29,7 @@ from web.vpn_schemas import (
     VpnOrderBody,
     VpnOrderPath,
 )
+from web.vpn_shapes import VpnAccount, VpnAccountPage, VpnAskedFor, VpnAskedForMany, VpnOrdered
 
 api = noun("vpn_accounts", "/vpn-accounts", "Accounts by which people of departments come in through a VPN gateway")
 KIND = "vpn_account"
@@ -41,7 +42,7 @@ _FILE = {
 }
 
 
-@api.get("")
+@api.get("", responses={200: VpnAccountPage})
 def index(query: VpnAccountQuery) -> Response:
     """List accounts; people are found by their whole name or number"""
     found = lookups.vpn_accounts(session(), actor(), vpn_people.hidden(listing(query), entrance().keys))
@@ -49,7 +50,7 @@ def index(query: VpnAccountQuery) -> Response:
     return present.page(found, vpn_present.accounts(asides, _keys()))
 
 
-@api.post("")
+@api.post("", responses={202: VpnAskedFor})
 def create(body: VpnAccountBody, query: WriteQuery) -> Response:
     """Ask for one account"""
     row = vpn_rows.VpnAccountRow.model_validate(body.model_dump(exclude={"department"}, exclude_unset=True))
@@ -59,7 +60,7 @@ def create(body: VpnAccountBody, query: WriteQuery) -> Response:
     return present.created(shown, "/vpn-accounts", made, 202)
 
 
-@api.post("/bulk")
+@api.post("/bulk", responses={202: VpnAskedForMany})
 def create_many(body: VpnAccountsBody, query: WriteQuery) -> Response:
     """Ask for many accounts, all or none"""
     submitted = _submit(body.department, body.accounts)
@@ -69,7 +70,7 @@ def create_many(body: VpnAccountsBody, query: WriteQuery) -> Response:
     return made
 
 
-@api.post("/bulk/<verb>")
+@api.post("/bulk/<verb>", responses={202: VpnOrdered})
 def order_many(path: VpnOrderPath, body: VpnOrderBody, query: WriteQuery) -> Response:
     """Suspend, resume, revoke, extend or confirm many accounts, all or none"""
     which = vpn_orders.Which(own_department(body.department), body.ids, body.state, body.system, body.unused_since)
@@ -77,7 +78,7 @@ def order_many(path: VpnOrderPath, body: VpnOrderBody, query: WriteQuery) -> Res
     return _ordered(done)
 
 
-@api.post("/bulk/move")
+@api.post("/bulk/move", responses={202: VpnOrdered})
 def move_many(body: VpnMoveBody, query: WriteQuery) -> Response:
     """Move many accounts to another gateway, or to another group of the department, all or none
 
@@ -97,50 +98,50 @@ def credentials(body: CredentialsBody, query: WriteQuery) -> Response:
     return saved(credentials_file(issued, body.form, body.passphrase), "vpn-accounts.zip", "application/zip")
 
 
-@api.get("/<ref>")
+@api.get("/<ref>", responses={200: VpnAccount})
 def show(path: IdPath) -> Response:
     """Show an account"""
     return _answer(lookups.resource_for(session(), actor(), KIND, path.ref))
 
 
-@api.delete("/<ref>")
+@api.delete("/<ref>", responses={202: VpnAccount})
 def delete(path: IdPath, query: WriteQuery) -> Response:
     """Revoke an account: nobody comes in from now on; it is gone once its tunnels are"""
     return _answer(resources.delete(session(), actor(), KIND, path.ref, version()), 202)
 
 
-@api.post("/<ref>/suspend")
+@api.post("/<ref>/suspend", responses={202: VpnAccount})
 def suspend(path: IdPath, query: WriteQuery) -> Response:
     """Keep it out until it is resumed; its tunnels end"""
     return _act(path, "stop")
 
 
-@api.post("/<ref>/resume")
+@api.post("/<ref>/resume", responses={202: VpnAccount})
 def resume(path: IdPath, query: WriteQuery) -> Response:
     """Let it in again"""
     return _act(path, "start")
 
 
-@api.post("/<ref>/resize")
+@api.post("/<ref>/resize", responses={202: VpnAccount})
 def resize(path: IdPath, body: VpnAccountSize, query: WriteQuery) -> Response:
     """Say how many tunnels may be up at once"""
     return _act(path, "resize", body)
 
 
-@api.post("/<ref>/retry")
+@api.post("/<ref>/retry", responses={202: VpnAccount})
 def retry(path: IdPath, query: WriteQuery) -> Response:
     """Try a faulted account again"""
     return _act(path, "retry")
 
 
-@api.put("/<ref>/lease")
+@api.put("/<ref>/lease", responses={202: VpnAccount})
 def set_lease(path: IdPath, body: LeaseBody, query: WriteQuery) -> Response:
     """Set until when it is good, and when what it is for ends"""
     ends = {name: getattr(body, name) for name in sorted(body.model_fields_set)}
     return _answer(leases.set_lease(session(), actor(), _which(path), ends, datetime.now(UTC)), 202)
 
 
-@api.post("/<ref>/keep")
+@api.post("/<ref>/keep", responses={200: VpnAccount})
 def keep(path: IdPath, query: WriteQuery) -> Response:
     """Answer that it is still needed, though it seems unused"""
     return _answer(leases.keep(session(), actor(), _which(path), datetime.now(UTC)))

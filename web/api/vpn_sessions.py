@@ -11,6 +11,7 @@ from web.api.nouns import listing, noun
 from web.context import actor, session
 from web.schemas import IdPath, WriteQuery
 from web.vpn_schemas import VpnLoginQuery, VpnSessionQuery
+from web.vpn_shapes import VpnTunnel
 
 api = noun("vpn_sessions", "/vpn-sessions", "Tunnels that are up, and those that were")
 logins = noun("vpn_logins", "/vpn-logins", "Tries to come in, with the reason where one failed")
@@ -23,13 +24,13 @@ def index(query: VpnSessionQuery) -> Response:
     return present.page(lookups.vpn_sessions(session(), actor(), listing(query)), vpn_present.session)
 
 
-@api.get("/<ref>")
+@api.get("/<ref>", responses={200: VpnTunnel})
 def show(path: IdPath) -> Response:
     """Show a tunnel"""
     return present.answer(vpn_present.session(lookups.vpn_session_for(session(), actor(), path.ref)))
 
 
-@api.post("/<ref>/disconnect")
+@api.post("/<ref>/disconnect", responses={202: VpnTunnel})
 def disconnect(path: IdPath, query: WriteQuery) -> Response:
     """End a tunnel; whoever had it may come in again"""
     return present.answer(vpn_present.session(service.disconnect(session(), actor(), path.ref, datetime.now(UTC))), 202)
