@@ -16,18 +16,17 @@ from uuid import UUID
 
 from psycopg import Error
 from psycopg.errors import UniqueViolation
-from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
-from controlplane import audit, claims, jobs, lookups
+from controlplane import audit, claims, jobs
 from controlplane.actor import Actor
+from controlplane.ask import Ask, asking
 from controlplane.capacity import Look, candidates, looking, with_names
 from controlplane.db import new_id
-from controlplane.errors import AlreadyExists, Contended, Invalid, NoPool, Refusal, RowsRefused
+from controlplane.errors import AlreadyExists, Contended, NoPool, Refusal, RowsRefused
 from controlplane.kinds import KINDS, Kind
 from controlplane.kinds.contract import Placed, Prepared
 from controlplane.lookups import Asking
-from controlplane.lookups.reading import as_uuid
 from controlplane.placement import Candidate, choose_pools
 from quotas import ledger, wire
 from quotas.amounts import QuotaExceeded
@@ -45,15 +44,6 @@ class _Demanded(NamedTuple):
 
     items: Sequence[_Demanding]
     given_up: tuple[UUID, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Things of one kind for one department, all or none. `items` are the kind's specs, or their raw form."""
-
-    kind: str
-    department: str | UUID
-    items: Sequence[BaseModel | Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +128,7 @@ class _Decided(NamedTuple):
 
 def _decide(session: Session, actor: Actor, ask: Ask, admit: Admit | None, granted: Granted | None) -> _Decided:
     kind = KINDS[ask.kind]
-    asked = _asking(session, actor, ask, "resource.create")
+    asked = asking(session, actor, ask, "resource.create")
     look = Look(kind.name, asked.department, kind.wish(asked.specs))
     seen = looking(session, look)
     department, items = asked.understood()
@@ -181,63 +171,6 @@ def _looks(kind: Kind, made: Sequence[Allocated], trace: str | None) -> wire.Wri
     if kind.batched:
         return jobs.enqueuing_pools({m.pool.id for m in made}, trace)
     return jobs.enqueuing([m.id for m in made], trace)
-
-
-def read(session: Session, actor: Actor, ask: Ask, action: str = "resource.create") -> tuple[Asking, list[Prepared]]:
-    """Return who asks and what for. Raises RowsRefused, or the refusal itself where there is one item."""
-    return _asking(session, actor, ask, action).understood()
-
-
-class _Asked(NamedTuple):
-    """An ask that is being read: what it names is on its way, `understood` waits for it."""
-
-    department: UUID
-    specs: Sequence[BaseModel]
-    understood: Callable[[], tuple[Asking, list[Prepared]]]
-
-
-def _asking(session: Session, actor: Actor, ask: Ask, action: str) -> _Asked:
-    kind = KINDS[ask.kind]
-    if not 1 <= len(ask.items) <= kind.most_at_once:
-        raise Invalid(field="items", reason=f"one ask takes 1 to {kind.most_at_once} of them, not {len(ask.items)}")
-    found = lookups.department_asking(session, actor, ask.department, action)
-    with _alone(ask):
-        specs = _parse(kind, ask.items)
-    department = as_uuid(ask.department) or found().id
-    resolve = kind.prepare(session, department, specs)
-
-    def understood() -> tuple[Asking, list[Prepared]]:
-        asking = found()
-        with _alone(ask):
-            return asking, resolve(asking)
-
-    return _Asked(department, specs, understood)
-
-
-@contextmanager
-def _alone(ask: Ask) -> Iterator[None]:
-    """Say of one item what is wrong with it, not of which rows."""
-    try:
-        yield
-    except RowsRefused as refusal:
-        if len(ask.items) == 1:
-            raise refusal.problems[0][1] from None
-        raise
-
-
-def _parse(kind: Kind, items: Sequence[BaseModel | Mapping[str, Any]]) -> list[BaseModel]:
-    specs: list[BaseModel] = []
-    problems: list[tuple[int, Refusal]] = []
-    for row, item in enumerate(items):
-        try:
-            specs.append(item if isinstance(item, BaseModel) else kind.spec.model_validate(item))
-        except ValidationError as error:
-            for problem in error.errors():
-                where = ".".join(str(part) for part in problem["loc"]) or "item"
-                problems.append((row, Invalid(field=where, reason=problem["msg"])))
-    if problems:
-        raise RowsRefused(problems)
-    return specs
 
 
 def keep(session: Session, department: Asking, items: Sequence[Prepared]) -> None:

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from controlplane import allocation, audit, binding, changes, jobs, leases, limits, lookups
 from controlplane.actor import Actor, system
-from controlplane.allocation import Allocated, Ask, Granted
+from controlplane.allocation import Allocated, Granted
+from controlplane.ask import Ask, read
 from controlplane.asks import items as asked
 from controlplane.asks.items import Create, Extend, Item, Quota, Release, Resize, Transfer
 from controlplane.conflicts import refusing_duplicates
@@ -86,7 +87,7 @@ def _create(session: Session, actor: Actor, request: Request, items: Sequence[It
 def _read(
     session: Session, actor: Actor, request: Request, kind: str, wanted: Sequence[tuple[int, dict[str, Any]]]
 ) -> tuple[lookups.Asking, list[Prepared]]:
-    return allocation.read(session, actor, Ask(kind, request.department_id, [spec for _, spec in wanted]))
+    return read(session, actor, Ask(kind, request.department_id, [spec for _, spec in wanted]))
 
 
 def _change(session: Session, actor: Actor, items: Sequence[Item], resources: Mapping[UUID, Resource]) -> None:

@@ -10,9 +10,9 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
-from controlplane import allocation, changes, lookups
+from controlplane import changes, lookups
 from controlplane.actor import Actor
-from controlplane.allocation import Ask
+from controlplane.ask import Ask, read
 from controlplane.asks.admission import growth
 from controlplane.asks.routing import Line
 from controlplane.errors import Invalid, NotFound, Refusal, RowsRefused
@@ -157,7 +157,7 @@ def understand(session: Session, actor: Actor, department: str | UUID, items: Se
     for kind, wanted in specs(items).items():
         try:
             ask = Ask(kind, asking.id, [spec for _, spec in wanted])
-            _, prepared = allocation.read(session, actor, ask, "request.ask")
+            _, prepared = read(session, actor, ask, "request.ask")
         except RowsRefused as refused:
             problems += [(wanted[row][0], problem) for row, problem in refused.problems]
         except Refusal as refusal:

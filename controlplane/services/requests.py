@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from controlplane import allocation
 from controlplane.actor import Actor
-from controlplane.allocation import Allocated, Ask, Submitted
+from controlplane.allocation import Allocated, Submitted
+from controlplane.ask import Ask
 from controlplane.asks import admission
 from controlplane.asks.items import line_of
 from controlplane.kinds.contract import Prepared

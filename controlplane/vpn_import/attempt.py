@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from controlplane import vpn_rows, vpn_sheets
 from controlplane.actor import Actor
-from controlplane.allocation import Ask, Submitted
+from controlplane.allocation import Submitted
+from controlplane.ask import Ask
 from controlplane.errors import ApprovalNeeded, NoPool, OverQuota, Refusal, RowsRefused
 from controlplane.secrets import Keys
 from controlplane.vpn_import import refusals
