@@ -9,6 +9,7 @@ from select import POLLIN, poll
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, Text, create_engine, event, func, make_url
@@ -16,7 +17,7 @@ from sqlalchemy import exc as sql_errors
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
-from uuid6 import uuid7
+from uuid_utils.compat import uuid7
 
 from quotas import wire
 from quotas.tables import NAMING
@@ -48,7 +49,7 @@ _SHUTTING_DOWN = "57P"
 
 def new_id() -> UUID:
     """Return a UUIDv7: ids sort by the time they were made."""
-    return UUID(int=uuid7().int)
+    return uuid7()
 
 
 class Base(DeclarativeBase):
@@ -85,6 +86,7 @@ def make_engine(url: str, *, role: str | None = CENTRE_ROLE, pool_size: int = 5)
         driver_url(url),
         pool_size=pool_size,
         max_overflow=pool_size,
+        json_deserializer=orjson.loads,
         connect_args={"connect_timeout": CONNECT_SECONDS, **options},
     )
     event.listen(engine, "checkout", partial(_refuse_dead, engine.dialect))

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, g, request
 from flask_openapi3 import Info, OpenAPI
-from uuid6 import uuid7
+from uuid_utils.compat import uuid7
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from controlplane import bootstrap, doctor

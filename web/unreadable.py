@@ -10,7 +10,7 @@ from typing import Any
 
 from gunicorn.http import errors  # type: ignore[import-untyped]
 from gunicorn.util import write_nonblock  # type: ignore[import-untyped]
-from uuid6 import uuid7
+from uuid_utils.compat import uuid7
 
 from web.lingering import LingeringWorker
 

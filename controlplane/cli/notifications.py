@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import click
 from sqlalchemy.orm import Session
-from uuid6 import uuid7
+from uuid_utils.compat import uuid7
 
 from controlplane import accounts
 from controlplane.actor import Actor

@@ -8,7 +8,7 @@ from traceback import format_exception
 from typing import Any
 
 import pytest
-from uuid6 import uuid7
+from uuid_utils.compat import uuid7
 
 from provisioners.contract import Missing, Rejected, Unreachable
 from provisioners.openstack_driver import OpenStackDriver, connect

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from uuid6 import uuid7
+from uuid_utils.compat import uuid7
 
 from controlplane.reconcile.plan import plan
 from controlplane.reconcile.steps import apply

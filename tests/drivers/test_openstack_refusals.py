@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from uuid6 import uuid7
+from uuid_utils.compat import uuid7
 
 from provisioners.contract import Missing, Nic, Rejected, Underway, Unreachable
 from provisioners.openstack_driver import OpenStackDriver
