@@ -30,7 +30,7 @@ def choose(session: Session, wanted: Mapping[UUID, int]) -> Callable[[], dict[UU
     transaction ends; `taking` writes them down. The second step raises NoAddress; NotFound where a subnet was removed
     since the caller read it.
     """
-    ids = {"ids": wire.array(wanted)}
+    ids = {"ids": wire.ids(wanted)}
     locked = wire.run(session, _LOCK, ids)
     # A statement of its own, after the lock: it sees what those before us in the queue have taken.
     claimed = wire.run(session, _CLAIMED, {**ids, "limit": _AT_ONCE})

@@ -31,7 +31,7 @@ def enqueue(session: Session, resources: Iterable[UUID], trace: str | None = Non
 
 def enqueuing(resources: Iterable[UUID], trace: str | None = None) -> wire.Write:
     """Return what asks for it, to go out with other writes."""
-    asked = {"task": RECONCILE, "looks": wire.array(resources), "job_trace": trace}
+    asked = {"task": RECONCILE, "looks": wire.ids(resources), "job_trace": trace}
     return wire.Write((), asked, (_BY_US, _DEFER, _BY_THE_TRIGGER), (_WAKE_UP,))
 
 
@@ -44,7 +44,7 @@ def enqueue_pools(session: Session, pools: Iterable[UUID], trace: str | None = N
 
 def enqueuing_pools(pools: Iterable[UUID], trace: str | None = None) -> wire.Write:
     """Return what asks for it, to go out with other writes."""
-    asked = {"task": GATEWAY, "pools": wire.array(pools), "job_trace": trace}
+    asked = {"task": GATEWAY, "pools": wire.ids(pools), "job_trace": trace}
     return wire.Write((), asked, (_BY_US, _DEFER_POOLS, _BY_THE_TRIGGER), (_WAKE_UP,))
 
 

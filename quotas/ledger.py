@@ -8,9 +8,9 @@ Lock order: account ids ascending, all in one statement. A caller that also lock
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -190,8 +190,8 @@ def _lock(session: Session, demands: Sequence[Demand], subjects: Sequence[UUID])
             classes[touched].update(demand.amounts)
     names = [(owner, c, bool(required)) for (owner, required), of_owner in classes.items() for c in of_owner]
     owners, named, required = zip(*names, strict=True) if names else ((), (), ())
-    wanted = {"owners": wire.array(owners), "classes": wire.array(named), "required": wire.array(required)}
-    found = wire.run(session, _LOCK, {**wanted, "subjects": wire.array(subjects)})
+    wanted = {"owners": wire.ids(owners), "classes": wire.plain(named), "required": wire.plain(required)}
+    found = wire.run(session, _LOCK, {**wanted, "subjects": wire.ids(subjects)})
     return {row[0]: _Account(*row) for row in found}
 
 
@@ -199,7 +199,7 @@ def _balances(session: Session, subjects: Sequence[UUID]) -> _Balances:
     """Return (subject, account id) -> (held, used, origin) for all that `subjects` hold or use now."""
     if not subjects:
         return {}
-    rows = wire.run(session, _HAVE, {"subjects": wire.array(subjects)})
+    rows = wire.run(session, _HAVE, {"subjects": wire.ids(subjects)})
     return {
         (subject, account): (int(held), int(used), origin)
         for subject, account, held, used, origin in rows
@@ -251,9 +251,11 @@ def _posting(
         raise QuotaExceeded(shortages)
     if not movements:
         return wire.Write((), {})
-    posted = zip(_POSTED, zip(*movements, strict=True), strict=True)
-    moved = zip(("by_held", "by_used"), zip(*net.values(), strict=True), strict=True)
-    return wire.Write(_MOVED, {name: wire.array(values) for name, values in (("moved", net), *moved, *posted)})
+    posted = {
+        name: as_array(column) for (name, as_array), column in zip(_POSTED, zip(*movements, strict=True), strict=True)
+    }
+    by_held, by_used = map(wire.plain, zip(*net.values(), strict=True))
+    return wire.Write(_MOVED, {**posted, "moved": wire.plain(net), "by_held": by_held, "by_used": by_used})
 
 
 # An ancestor without a limit is not locked: that row would be everybody's bottleneck. OFFSET 0 has the
@@ -279,8 +281,15 @@ _HAVE = """
     GROUP BY subject, account_id, origin
 """
 
-# Named once more for the planner, which then looks each account up instead of reading all.
-_POSTED = ("accounts", "subjects", "origins", "kinds", "held", "used")
+_POSTED: tuple[tuple[str, Callable[[Any], str]], ...] = (
+    ("accounts", wire.plain),
+    ("subjects", wire.ids),
+    ("origins", wire.ids),
+    ("kinds", wire.plain),
+    ("held", wire.plain),
+    ("used", wire.plain),
+)
+# `moved` is named once more for the planner, which then looks each account up instead of reading all.
 _MOVED: wire.Parts = (
     (
         "moved",

@@ -1,7 +1,6 @@
 """Virtual machines: the ask, what it needs of quota, pool and subnet, and the order that a driver gets."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, NamedTuple, Self, TypeVar
 from uuid import UUID
@@ -221,8 +220,8 @@ def _prepare_one(names: _Names, department: Owner, spec: VmSpec) -> Prepared:
     if len({ipam.version(s.cidr) for s in subnets}) < len(subnets):
         raise Invalid(field="subnets", reason="two subnets of one address family; give at most one of each")
     amounts = demand(vcpu, memory_mib, disk_gib, spec.data_disks)
-    order = MachineSpec(
-        id=UUID(int=0),
+    order = partial(
+        MachineSpec,
         name=spec.name,
         department=department.code,
         system=system.code,
@@ -254,7 +253,7 @@ def _check_disk(disk_gib: int, image: _Image) -> None:
         raise Invalid(field="disk_gib", reason=f"image {image.code} needs at least {image.min_disk_gib} GiB")
 
 
-def _wanted(order: MachineSpec, subnets: Sequence[_Subnet], placed: Placed) -> dict[str, Any]:
+def _wanted(order: Callable[..., MachineSpec], subnets: Sequence[_Subnet], placed: Placed) -> dict[str, Any]:
     nics = tuple(
         Nic(
             mac=_mac(placed.id, number),
@@ -266,7 +265,7 @@ def _wanted(order: MachineSpec, subnets: Sequence[_Subnet], placed: Placed) -> d
         )
         for number, subnet in enumerate(subnets)
     )
-    return dump_machine(replace(order, id=placed.id, nics=nics))
+    return dump_machine(order(id=placed.id, nics=nics))
 
 
 def _mac(resource: UUID, number: int) -> str:
