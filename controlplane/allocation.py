@@ -278,8 +278,7 @@ def _may_fill_up(demanding: Sequence[_Demanding], pools: Sequence[Candidate]) ->
     if len(demanding) > 1:
         return True
     [(_, item)], [pool] = demanding, pools
-    left = ((pool.free[c], amount) for c, amount in item.demand.items())
-    return any(free is not None and free < _PLENTY * amount for free, amount in left)
+    return any(pool.free[c] < _PLENTY * amount for c, amount in item.demand.items())
 
 
 def _demand(department: Asking, subject: UUID, item: Prepared, pool: Candidate | None = None) -> Demand:

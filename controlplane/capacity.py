@@ -52,25 +52,21 @@ def candidates(session: Session, seen: Reply, department: UUID, groups: Collecti
     members = _members(session, department, groups) if groups else {}
     return [
         Candidate(
-            id=id_,
-            code=code,
-            site=site,
-            mlps_level=level,
-            accepting=accepting,
-            free=dict(zip(classes, free, strict=True)),
-            limit=dict(zip(classes, limit, strict=True)),
-            groups=frozenset(members.get(id_, ())),
-            spreads=driver in SPREADING,
+            *(id_, code, site, level, accepting),
+            dict(zip(classes, free, strict=True)),
+            dict(zip(classes, limits, strict=True)),
+            members.get(id_, _NOBODY),
+            driver in SPREADING,
         )
-        for id_, code, site, level, accepting, driver, classes, free, limit in found
+        for id_, code, site, level, accepting, driver, classes, free, limits in found
     ]
 
 
-def _members(session: Session, department: UUID, groups: Collection[str]) -> dict[UUID, set[str]]:
+def _members(session: Session, department: UUID, groups: Collection[str]) -> dict[UUID, frozenset[str]]:
     members: dict[UUID, set[str]] = defaultdict(set)
     for pool, group in wire.run(session, _MEMBERS, {"department": department, "groups": wire.words(groups)}):
         members[pool].add(group)
-    return members
+    return {pool: frozenset(of_pool) for pool, of_pool in members.items()}
 
 
 def with_names(session: Session, error: QuotaExceeded, owner_kind: str | None = None) -> OverQuota:
@@ -83,9 +79,13 @@ def with_names(session: Session, error: QuotaExceeded, owner_kind: str | None = 
     return OverQuota(NamedShortage(s, names.get(s.owner, str(s.owner))) for s in shortages)
 
 
+_NOBODY: frozenset[str] = frozenset()
+
+# What has no limit has UNLIMITED of it.
 _ALL_POOLS: LiteralString = """
-    SELECT p.id, p.code, p.site_id, p.mlps_level, p.accepting, p.driver,
-           array_agg(a.resource_class), array_agg(a."limit" - a.used - a.held), array_agg(a."limit")
+    SELECT p.id, p.code, p.site_id, p.mlps_level, p.accepting, p.driver, array_agg(a.resource_class),
+           array_agg(coalesce(a."limit" - a.used - a.held, 9223372036854775807)),
+           array_agg(greatest(a."limit", 1))
     FROM pools p JOIN ledger_accounts a ON a.owner = p.id
     WHERE p.kind = %(kind)s GROUP BY p.id
 """
@@ -94,8 +94,9 @@ _WISHED_POOLS: LiteralString = """
     SELECT p.id, p.code, p.site_id, p.mlps_level, p.accepting, p.driver,
            a.classes, a.free, a.limits
     FROM pools p CROSS JOIN LATERAL (
-        SELECT array_agg(resource_class) AS classes, array_agg("limit" - used - held) AS free,
-               array_agg("limit") AS limits,
+        SELECT array_agg(resource_class) AS classes,
+               array_agg(coalesce("limit" - used - held, 9223372036854775807)) AS free,
+               array_agg(greatest("limit", 1)) AS limits,
                bool_and("limit" IS NULL
                         OR used + held + coalesce((%(amounts)s::jsonb ->> resource_class)::bigint, 0) <= "limit") AS fit
         FROM ledger_accounts WHERE owner = p.id OFFSET 0

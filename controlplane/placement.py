@@ -7,17 +7,23 @@ ones before it left.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import repeat
 from math import inf
+from operator import attrgetter, le, sub, truediv
 from typing import NamedTuple
 from uuid import UUID
 
 from controlplane.errors import NoPool
 
+UNLIMITED = 2**63 - 1
+"""More than any pool has of a class: what one without a limit has, and has left."""
+
 
 class Candidate(NamedTuple):
-    """A pool as placement sees it. `free` holds what is left of each class, None where there is no limit.
+    """A pool as placement sees it. `free` holds what is left of each class.
 
-    `limit` is the capacity that `free` is a part of; a class that is in neither is one that the pool does not have.
+    `limit` is the capacity that `free` is a part of, 1 at least; a class that is in neither is one that the pool does
+    not have.
     `groups` are the spread groups that have a member here; `spreads`: it has many hosts, and keeps the members of a
     group on different ones by itself.
     """
@@ -27,8 +33,8 @@ class Candidate(NamedTuple):
     site: UUID
     mlps_level: int
     accepting: bool
-    free: Mapping[str, int | None]
-    limit: Mapping[str, int | None]
+    free: Mapping[str, int]
+    limit: Mapping[str, int]
     groups: frozenset[str] = frozenset()
     spreads: bool = False
 
@@ -55,33 +61,32 @@ class Wish:
     amounts: Mapping[str, int] = field(default_factory=dict)
 
 
+# Each ask looks at every pool: what goes over classes is left to C.
 def _has_room(pool: Candidate, need: Need) -> bool:
-    for resource_class, amount in need.amounts.items():
-        free = pool.free.get(resource_class, -1)
-        if free is not None and amount > free:
-            return False
-    return True
-
-
-Filter = Callable[[Candidate, Need], bool]
-FILTERS: tuple[tuple[str, Filter], ...] = (
-    ("accepting", lambda pool, need: pool.accepting),
-    ("site", lambda pool, need: need.site is None or pool.site == need.site),
-    ("within", lambda pool, need: need.within is None or pool.id in need.within),
-    ("mlps_level", lambda pool, need: need.mlps_level <= pool.mlps_level),
-    ("anti_affinity", lambda pool, need: pool.spreads or need.spread_group not in pool.groups),
-    ("capacity", _has_room),
-)
+    return all(map(le, need.amounts.values(), map(pool.free.get, need.amounts, repeat(-1))))
 
 
 def _scarcest_left(pool: Candidate, need: Need) -> float:
     """Return the share (0 to 1) that would be left of the class that runs out first."""
-    scarcest = 1.0
-    for resource_class, amount in need.amounts.items():
-        free, limit = pool.free[resource_class], pool.limit[resource_class]
-        if free is not None and limit:
-            scarcest = min(scarcest, (free - amount) / limit)
-    return scarcest
+    classes = need.amounts
+    left = map(sub, map(pool.free.__getitem__, classes), classes.values())
+    return min(1.0, *map(truediv, left, map(pool.limit.__getitem__, classes)))
+
+
+Filter = Callable[[Candidate, Need], bool]
+FILTERS: tuple[tuple[str, Callable[[Need], bool], Filter], ...] = (
+    ("accepting", lambda need: True, lambda pool, need: pool.accepting),
+    ("site", lambda need: need.site is not None, lambda pool, need: pool.site == need.site),
+    ("within", lambda need: need.within is not None, lambda pool, need: pool.id in (need.within or ())),
+    ("mlps_level", lambda need: True, lambda pool, need: need.mlps_level <= pool.mlps_level),
+    (
+        "anti_affinity",
+        lambda need: need.spread_group is not None,
+        lambda pool, need: pool.spreads or need.spread_group not in pool.groups,
+    ),
+    ("capacity", lambda need: True, _has_room),
+)
+"""Name, whether a need asks for anything of the kind, and whether a pool can stay."""
 
 
 Weigher = Callable[[Candidate, Need], float]
@@ -93,6 +98,7 @@ WEIGHERS: tuple[tuple[str, float, Weigher], ...] = (
 ALIKE = 0.02
 """Pools whose weights differ by less are as good as each other."""
 _UNFIT = -inf
+_BY_CODE = attrgetter("code")
 
 
 def choose_pool(pools: Sequence[Candidate], need: Need) -> Candidate:
@@ -106,12 +112,13 @@ def choose_pool(pools: Sequence[Candidate], need: Need) -> Candidate:
 
 def choose_pools(pools: Iterable[Candidate], needs: Sequence[Need]) -> list[Candidate]:
     """Choose for each need in turn, as if those before it were already there. Raises NoPool."""
-    state = sorted(pools, key=lambda pool: pool.code)
+    state = sorted(pools, key=_BY_CODE)
     by_shape: dict[_Shape, list[float | None]] = {}
     chosen = []
     for need in needs:
         known = by_shape.setdefault(_shape(need), [None] * len(state))
-        weights = [_weight(state[n], need) if weight is None else weight for n, weight in enumerate(known)]
+        filters = [keeps for _, asks, keeps in FILTERS if asks(need)]
+        weights = [_weight(state[n], need, filters) if weight is None else weight for n, weight in enumerate(known)]
         known[:] = weights
         number = _pick(state, weights, need)
         chosen.append(state[number])
@@ -141,15 +148,15 @@ def _pick(pools: Sequence[Candidate], weights: Sequence[float], need: Need) -> i
 def _removed(pools: Sequence[Candidate], need: Need) -> list[tuple[str, int]]:
     """Return how many each filter removes of those that the ones before it left."""
     removed = []
-    for name, keeps in FILTERS:
-        passed = [pool for pool in pools if keeps(pool, need)]
+    for name, asks, keeps in FILTERS:
+        passed = [pool for pool in pools if keeps(pool, need)] if asks(need) else pools
         removed.append((name, len(pools) - len(passed)))
         pools = passed
     return removed
 
 
-def _weight(pool: Candidate, need: Need) -> float:
-    for _, keeps in FILTERS:
+def _weight(pool: Candidate, need: Need, filters: Iterable[Filter]) -> float:
+    for keeps in filters:
         if not keeps(pool, need):
             return _UNFIT
     total = 0.0
@@ -159,6 +166,6 @@ def _weight(pool: Candidate, need: Need) -> float:
 
 
 def _taken(pool: Candidate, need: Need) -> Candidate:
-    free = {c: None if left is None else left - need.amounts.get(c, 0) for c, left in pool.free.items()}
+    free = {c: left - need.amounts.get(c, 0) for c, left in pool.free.items()}
     groups = pool.groups | {need.spread_group} if need.spread_group else pool.groups
     return pool._replace(free=free, groups=groups)

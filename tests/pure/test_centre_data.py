@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from controlplane import ipam
-from controlplane.placement import Candidate, Need, choose_pools
+from controlplane.placement import UNLIMITED, Candidate, Need, choose_pools
 from quotas.amounts import effective_capacity, total
 
 DATA = Path(__file__).resolve().parents[2] / "controlplane/centre/data/inner-mongolia"
@@ -100,6 +100,11 @@ def limits(pool: Row) -> dict[str, int | None]:
         name: effective_capacity(c["total"], c["reserved"], Decimal(str(c["ratio"]))) if c else None
         for name, c in pool["capacity"].items()
     }
+
+
+def free(pool: Row) -> dict[str, int]:
+    """Return the same as placement takes it."""
+    return {name: UNLIMITED if limit is None else limit for name, limit in limits(pool).items()}
 
 
 def block(subnet: Row) -> ipam.Block:
@@ -250,7 +255,7 @@ def test_the_scarcest_class_is_between_60_and_70_percent_full() -> None:
 
 def test_placement_finds_a_pool_of_its_own_level_for_every_vm() -> None:
     pools = [
-        Candidate(UUID(int=n), code, None, pool["mlps_level"], True, limits(pool), limits(pool))  # type: ignore[arg-type]
+        Candidate(UUID(int=n), code, None, pool["mlps_level"], True, free(pool), free(pool))  # type: ignore[arg-type]
         for n, (code, pool) in enumerate(rows("pools").items())
     ]
     needs = [Need(n, size(v), system_of(v)["mlps_level"], None, v.get("anti_affinity")) for n, v in vms().items()]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.errors import NoPool
-from controlplane.placement import FILTERS, Candidate, Need, choose_pool, choose_pools
+from controlplane.placement import FILTERS, UNLIMITED, Candidate, Need, choose_pool, choose_pools
 
 SITE, OTHER_SITE = UUID(int=1), UUID(int=2)
 NAMES = [f"web-{number:02}" for number in range(60)]
@@ -22,8 +22,8 @@ def pool(number: int = 1, **changes: object) -> Candidate:
         site=SITE,
         mlps_level=3,
         accepting=True,
-        free={"vcpu": 50, "disk": None},
-        limit={"vcpu": 100, "disk": None},
+        free={"vcpu": 50, "disk": UNLIMITED},
+        limit={"vcpu": 100, "disk": 1},
     )
     return plain._replace(**changes)
 
@@ -38,16 +38,16 @@ def removed_by(pools: list[Candidate], asked: Need) -> dict[str, int]:
     return dict(refused.value.removed)
 
 
-NONE_REMOVED = {name: 0 for name, _ in FILTERS}
+NONE_REMOVED = {name: 0 for name, _, _ in FILTERS}
 
 UNFIT: dict[str, tuple[str, Candidate, Need]] = {
     "does not accept anything": ("accepting", pool(accepting=False), need()),
     "is at another site": ("site", pool(site=OTHER_SITE), need(site=SITE)),
     "has too low a level": ("mlps_level", pool(mlps_level=2), need()),
     "has a member of the group": ("anti_affinity", pool(groups=frozenset({"db", "web"})), need(spread_group="db")),
-    "has too little left": ("capacity", pool(free={"vcpu": 9, "disk": None}), need()),
-    "has nothing left": ("capacity", pool(free={"vcpu": 0, "disk": None}), need()),
-    "is over its limit": ("capacity", pool(free={"vcpu": -5, "disk": None}), need()),
+    "has too little left": ("capacity", pool(free={"vcpu": 9, "disk": UNLIMITED}), need()),
+    "has nothing left": ("capacity", pool(free={"vcpu": 0, "disk": UNLIMITED}), need()),
+    "is over its limit": ("capacity", pool(free={"vcpu": -5, "disk": UNLIMITED}), need()),
     "has too little of one class": ("capacity", pool(free={"vcpu": 50, "disk": 9}), need()),
     "does not have the class": ("capacity", pool(free={"vcpu": 50}, limit={"vcpu": 100}), need()),
 }
@@ -60,7 +60,7 @@ def test_a_pool_is_left_out_by_one_filter_where_it(by: str, unfit: Candidate, as
 
 FIT: dict[str, tuple[Candidate, Need]] = {
     "has just enough left": (pool(free={"vcpu": 10, "disk": 10}), need()),
-    "has no limit": (pool(free={"vcpu": None, "disk": None}, limit={"vcpu": None, "disk": None}), need()),
+    "has no limit": (pool(free={"vcpu": UNLIMITED, "disk": UNLIMITED}, limit={"vcpu": 1, "disk": 1}), need()),
     "is at the site that is asked": (pool(), need(site=SITE)),
     "is anywhere where that does not matter": (pool(site=OTHER_SITE), need()),
     "has a higher level": (pool(mlps_level=4), need()),
@@ -84,7 +84,7 @@ def test_a_pool_is_counted_by_the_first_filter_that_removes_it_and_all_counts_ad
         pool(2, site=OTHER_SITE, mlps_level=1),
         pool(3, mlps_level=1, free={}),
         pool(4, groups=frozenset({"db"}), free={}),
-        pool(5, free={"vcpu": 1, "disk": None}),
+        pool(5, free={"vcpu": 1, "disk": UNLIMITED}),
         pool(6, accepting=False),
         pool(7),
     ]
@@ -109,12 +109,12 @@ def test_where_there_is_no_pool_the_refusal_says_that_none_is_set_up() -> None:
 
 
 def test_a_pool_of_the_level_asked_is_taken_before_a_higher_one_though_it_is_fuller() -> None:
-    fuller = pool(2, mlps_level=2, free={"vcpu": 10, "disk": None})
+    fuller = pool(2, mlps_level=2, free={"vcpu": 10, "disk": UNLIMITED})
     assert choose_pool([pool(1, mlps_level=3), fuller], need(mlps_level=2)) is fuller
 
 
 def test_of_two_pools_the_emptier_one_is_taken() -> None:
-    emptier = pool(2, free={"vcpu": 53, "disk": None})
+    emptier = pool(2, free={"vcpu": 53, "disk": UNLIMITED})
     for name in NAMES:
         assert choose_pool([pool(1), emptier], need(name=name)) is emptier
 
@@ -125,8 +125,16 @@ def test_a_pool_is_as_full_as_its_scarcest_class() -> None:
     assert choose_pool([lopsided, even], need()) is even
 
 
+def test_a_pool_without_any_limit_is_no_better_than_an_empty_one_and_gives_way_to_one_of_the_level_asked() -> None:
+    endless = {"free": {"vcpu": UNLIMITED, "disk": UNLIMITED}, "limit": {"vcpu": 1, "disk": 1}}
+    assert choose_pool([pool(1, mlps_level=4, **endless), pool(2)], need()).code == "pool-2"
+    nearly_empty = pool(2, free={"vcpu": 1000, "disk": UNLIMITED}, limit={"vcpu": 1000, "disk": 1})
+    taken = {choose_pool([pool(1, **endless), nearly_empty], need(name=name)).code for name in NAMES}
+    assert taken == {"pool-1", "pool-2"}
+
+
 def test_pools_that_are_alike_share_the_asks_so_that_many_at_once_do_not_wait_for_one() -> None:
-    pools = [pool(1), pool(2, free={"vcpu": 51, "disk": None}), pool(3)]
+    pools = [pool(1), pool(2, free={"vcpu": 51, "disk": UNLIMITED}), pool(3)]
     taken = Counter(choose_pool(pools, need(name=name)).code for name in NAMES)
     assert set(taken) == {"pool-1", "pool-2", "pool-3"}
     assert max(taken.values()) < 2 * min(taken.values())
@@ -152,7 +160,7 @@ def test_members_of_a_group_that_are_chosen_together_do_not_share_a_pool() -> No
 
 def test_many_are_refused_together_where_the_last_does_not_fit() -> None:
     with pytest.raises(NoPool, match=r"web-02.*1 removed by capacity"):
-        choose_pools([pool(1, free={"vcpu": 15, "disk": None})], [need(), need(name="web-02")])
+        choose_pools([pool(1, free={"vcpu": 15, "disk": UNLIMITED})], [need(), need(name="web-02")])
 
 
 def test_what_is_chosen_from_is_left_as_it_was() -> None:
@@ -161,7 +169,7 @@ def test_what_is_chosen_from_is_left_as_it_was() -> None:
     assert before == [pool(1), pool(2)]
 
 
-rooms = st.one_of(st.none(), st.integers(-3, 30))
+rooms = st.one_of(st.just(UNLIMITED), st.integers(-3, 30))
 
 
 @st.composite
@@ -177,7 +185,7 @@ def candidates(draw: st.DrawFn) -> list[Candidate]:
                 mlps_level=draw(st.integers(1, 4)),
                 accepting=draw(st.sampled_from([True, True, True, False])),
                 free=free,
-                limit={c: None if left is None else 30 for c, left in free.items()},
+                limit={c: 1 if left == UNLIMITED else 30 for c, left in free.items()},
                 groups=draw(st.frozensets(st.sampled_from(["db", "web"]), max_size=1)),
             )
         )
@@ -196,7 +204,7 @@ needs = st.builds(
 
 def fits(chosen: Candidate, asked: Need) -> bool:
     """Say in other words than the filters whether `chosen` can take `asked`."""
-    enough = all(c in chosen.free and (chosen.free[c] is None or chosen.free[c] >= n) for c, n in asked.amounts.items())
+    enough = all(chosen.free.get(c, -1) >= n for c, n in asked.amounts.items())
     right = chosen.accepting and chosen.mlps_level >= asked.mlps_level and asked.site in {None, chosen.site}
     return enough and right and asked.spread_group not in chosen.groups
 
@@ -208,7 +216,7 @@ def test_a_pool_that_is_chosen_fits_and_none_is_refused_while_one_does(pools: li
     except NoPool as refusal:
         assert not any(fits(p, asked) for p in pools)
         assert sum(count for _, count in refusal.removed) == len(pools)
-        assert [name for name, _ in refusal.removed] == [name for name, _ in FILTERS]
+        assert [name for name, _ in refusal.removed] == [name for name, _, _ in FILTERS]
     else:
         assert fits(chosen, asked)
         assert choose_pool(pools[::-1], asked) == chosen
@@ -223,7 +231,7 @@ def test_choosing_many_is_choosing_one_after_the_other(pools: list[Candidate], a
             chosen = choose_pool(list(left.values()), each)
             assert one_by_one is not None
             one_by_one.append(chosen.id)
-            free = {c: n if n is None else n - each.amounts.get(c, 0) for c, n in chosen.free.items()}
+            free = {c: n - each.amounts.get(c, 0) for c, n in chosen.free.items()}
             groups = chosen.groups | ({each.spread_group} if each.spread_group else set())
             left[chosen.id] = chosen._replace(free=free, groups=groups)
     except NoPool:
