@@ -70,7 +70,8 @@ def _scarcest_left(pool: Candidate, need: Need) -> float:
     """Return the share (0 to 1) that would be left of the class that runs out first."""
     classes = need.amounts
     left = map(sub, map(pool.free.__getitem__, classes), classes.values())
-    return min(1.0, *map(truediv, left, map(pool.limit.__getitem__, classes)))
+    shares: Iterable[float] = map(truediv, left, map(pool.limit.__getitem__, classes))
+    return min(1.0, *shares)
 
 
 Filter = Callable[[Candidate, Need], bool]

@@ -191,7 +191,10 @@ def _lock(session: Session, demands: Sequence[Demand], subjects: Sequence[UUID])
     names = [(owner, c, bool(required)) for (owner, required), of_owner in classes.items() for c in of_owner]
     owners, named, required = zip(*names, strict=True) if names else ((), (), ())
     wanted = {"owners": wire.ids(owners), "classes": wire.plain(named), "required": wire.plain(required)}
-    found = wire.run(session, _LOCK, {**wanted, "subjects": wire.ids(subjects)})
+    if subjects:
+        found = wire.run(session, _LOCK_OF_SUBJECTS, {**wanted, "subjects": wire.ids(subjects)})
+    else:
+        found = wire.run(session, _LOCK, wanted)
     return {row[0]: _Account(*row) for row in found}
 
 
@@ -260,20 +263,23 @@ def _posting(
 
 # An ancestor without a limit is not locked: that row would be everybody's bottleneck. OFFSET 0 has the
 # planner look each account up; it would rather read them all.
-_LOCK = """
+_TOUCHED = """
+    SELECT a.id
+    FROM unnest(%(owners)s::uuid[], %(classes)s::text[], %(required)s::bool[]) w(owner, class, required)
+    CROSS JOIN LATERAL (
+        SELECT id, "limit" FROM ledger_accounts WHERE owner = w.owner AND resource_class = w.class OFFSET 0
+    ) a
+    WHERE w.required OR a."limit" IS NOT NULL
+"""
+_LOCKED = """
     SELECT id, owner, owner_kind, resource_class, "limit", held, used FROM ledger_accounts
-    WHERE id = ANY(ARRAY(
-        SELECT a.id
-        FROM unnest(%(owners)s::uuid[], %(classes)s::text[], %(required)s::bool[]) w(owner, class, required)
-        CROSS JOIN LATERAL (
-            SELECT id, "limit" FROM ledger_accounts WHERE owner = w.owner AND resource_class = w.class OFFSET 0
-        ) a
-        WHERE w.required OR a."limit" IS NOT NULL
-        UNION
-        SELECT account_id FROM ledger_postings WHERE subject = ANY(%(subjects)s::uuid[])
-    ))
+    WHERE id = ANY(ARRAY({}))
     ORDER BY id FOR UPDATE
 """
+_POSTED_TO = "UNION SELECT account_id FROM ledger_postings WHERE subject = ANY(%(subjects)s::uuid[])"
+# What is new has no postings: to look for some takes as long as all the rest.
+_LOCK = _LOCKED.format(_TOUCHED)
+_LOCK_OF_SUBJECTS = _LOCKED.format(_TOUCHED + _POSTED_TO)
 
 _HAVE = """
     SELECT subject, account_id, sum(held), sum(used), origin FROM ledger_postings
