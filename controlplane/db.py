@@ -86,6 +86,8 @@ def make_engine(url: str, *, role: str | None = CENTRE_ROLE, pool_size: int = 5)
         driver_url(url),
         pool_size=pool_size,
         max_overflow=pool_size,
+        # The server's process that served last has what it needs at hand.
+        pool_use_lifo=True,
         json_deserializer=orjson.loads,
         connect_args={"connect_timeout": CONNECT_SECONDS, **options},
     )
