@@ -47,8 +47,20 @@ class Underway(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnNetwork:
+    """What makes a network the own of the department with the code `department`. A pool that keeps departments apart
+    makes it for that department; what the network itself needs of addresses is from `first` to `last`, both inclusive.
+    """
+
+    department: str
+    first: str
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
 class Nic:
-    """One address of a machine: `address` with `prefix` length on the pool's network named `network`."""
+    """One address of a machine: `address` with `prefix` length on the pool's network named `network`, or on `own`, a
+    department's network of that name."""
 
     mac: str
     network: str
@@ -56,6 +68,7 @@ class Nic:
     prefix: int
     gateway: str | None = None
     dns: tuple[str, ...] = ()
+    own: OwnNetwork | None = None
 
 
 @dataclass(frozen=True, slots=True)
