@@ -28,7 +28,16 @@ def place(link: Link, catalogue: Catalogue, nic: Nic, project: str) -> Place:
     is made. Raises Rejected, Unreachable."""
     if nic.own is None:
         return catalogue.place(nic, project)
-    own, owner = nic.own, catalogue.project(nic.own.department)
+    try:
+        return _own_place(link, catalogue, nic, nic.own, project)
+    except Unreachable:
+        # What was known of it may be what another worker has just deleted.
+        catalogue.forget()
+        raise
+
+
+def _own_place(link: Link, catalogue: Catalogue, nic: Nic, own: OwnNetwork, project: str) -> Place:
+    owner = catalogue.project(own.department)
     network = catalogue.kept(f"own network {owner} {nic.network}", lambda: _network(link, owner, nic.network))
     key = f"own subnet {network} {block_of(nic)} {nic.dns}"
     subnet = catalogue.kept(key, lambda: _subnet(link, catalogue, nic, own, (network, owner)))

@@ -87,6 +87,9 @@ def _port(link: Link, catalogue: Catalogue, spec: MachineSpec, project: str, car
         if known:
             return str(known["id"])
         raise _taken(link, nics[0], places[0].network, conflict) from conflict
+    except Rejected:
+        catalogue.forget()
+        raise
     if made is None:
         catalogue.forget()
         if nics[0].own:

@@ -242,6 +242,18 @@ def test_one_that_another_worker_uses_meanwhile_cannot_go_and_is_looked_at_anew(
     assert not region.asked("POST", PORTS)
 
 
+def test_one_that_another_worker_deleted_before_its_subnet_was_made_is_looked_for_anew(
+    region: Double, driver: OpenStackDriver
+) -> None:
+    to_be_made(region, "subnets")
+    region.answers("POST", SUBNETS, 404, neutron("NetworkNotFound", "no network"))
+    with pytest.raises(Unreachable, match="looking again"):
+        driver.create(ON_OWN)
+    region.answers("GET", NETWORKS, body={"networks": [a_network("kept")]})
+    create(driver)
+    assert region.asked("POST", PORTS)[0].body["port"]["network_id"] == "kept"
+
+
 def test_a_subnet_that_another_worker_made_meanwhile_is_used(region: Double, driver: OpenStackDriver) -> None:
     to_be_made(region, "subnets")
     region.answers("POST", SUBNETS, 400, neutron("InvalidInput", "overlaps with another subnet"))
