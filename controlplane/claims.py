@@ -58,10 +58,12 @@ def taking(rows: Sequence[tuple[UUID, str, UUID]]) -> wire.Write:
     return wire.Write(_TAKEN, {"claimed": wire.rows(claimed), "onward": wire.rows(onward)})
 
 
-def choose_these(session: Session, wanted: Mapping[str, str]) -> list[tuple[UUID, str]]:
+def choose_these(session: Session, wanted: Mapping[str, str], lineage: Sequence[UUID]) -> list[tuple[UUID, str]]:
     """Lock the subnets of `wanted` (code -> address) and return (subnet, address) for `take`: addresses that somebody
-    has already in fact. Raises NotFound, AddressTaken, Invalid for one that the subnet cannot give."""
-    statement = select(Subnet).where(Subnet.code.in_(wanted)).order_by(Subnet.id).with_for_update()
+    has already in fact, of a department of this `lineage`. Raises NotFound, AddressTaken, Invalid for one that the
+    subnet cannot give."""
+    usable = Subnet.department_id.is_(None) | Subnet.department_id.in_(lineage)
+    statement = select(Subnet).where(Subnet.code.in_(wanted), usable).order_by(Subnet.id).with_for_update()
     subnets = session.scalars(statement.execution_options(populate_existing=True)).all()
     gone = wanted.keys() - {subnet.code for subnet in subnets}
     if gone:

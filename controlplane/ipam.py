@@ -6,6 +6,10 @@ from functools import lru_cache
 
 from netaddr import AddrFormatError, IPAddress, IPNetwork, IPRange, IPSet
 
+KEPT_BY_ITS_NETWORK = 3
+"""As many DHCP servers as a network has at most."""
+_LEAST_OF_ONES_OWN = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -39,6 +43,20 @@ def usable(block: Block) -> tuple[tuple[int, int], ...]:
         kept.add(IPAddress(network.last, 4))
     free = IPSet(network) - kept
     return tuple((int(r.first), int(r.last)) for r in free.iter_ipranges())
+
+
+def of_its_network(cidr: str, gateway: str | None) -> tuple[str, str]:
+    """Return the first and the last of the addresses that a network of a department's own keeps for itself, for its
+    DHCP servers: the highest ones, or those below the gateway where it is among them. Raises BadBlock."""
+    network = _network(cidr)
+    if network.size < _LEAST_OF_ONES_OWN:
+        raise BadBlock(f"{cidr} is too small: a department's own network needs {_LEAST_OF_ONES_OWN} addresses")
+    last = int(network.last) - (network.version == 4)
+    way_out = int(_inside(network, gateway).first) if gateway else 0
+    if last - KEPT_BY_ITS_NETWORK < way_out <= last:
+        last = way_out - 1
+    first = last - KEPT_BY_ITS_NETWORK + 1
+    return str(IPAddress(first, network.version)), str(IPAddress(last, network.version))
 
 
 def size(block: Block) -> int:

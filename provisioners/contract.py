@@ -47,8 +47,20 @@ class Underway(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnNetwork:
+    """What makes a network the own of the department with the code `department`. A pool that keeps departments apart
+    makes it for that department; what the network itself needs of addresses is from `first` to `last`, both inclusive.
+    """
+
+    department: str
+    first: str
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
 class Nic:
-    """One address of a machine: `address` with `prefix` length on the pool's network named `network`."""
+    """One address of a machine: `address` with `prefix` length on the pool's network named `network`, or on `own`, a
+    department's network of that name."""
 
     mac: str
     network: str
@@ -56,6 +68,7 @@ class Nic:
     prefix: int
     gateway: str | None = None
     dns: tuple[str, ...] = ()
+    own: OwnNetwork | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +203,8 @@ class Tenant:
 
 @runtime_checkable
 class TenantDriver(Protocol):
-    """What a machine driver may offer besides: it keeps departments apart itself, and each to limits of its own."""
+    """What a machine driver may offer besides: it keeps departments apart itself, and each to limits of its own. It
+    makes a department's own networks with the first address on each."""
 
     def limited(self) -> tuple[str, ...]:
         """Return the resource classes that this pool can limit. May raise Unreachable."""
@@ -201,8 +215,17 @@ class TenantDriver(Protocol):
     def set_tenant(self, department: str, limits: dict[str, int | None]) -> Tenant:
         """Let a department exist in the pool with just these limits, and return it."""
 
+    def networks(self, departments: Collection[str]) -> dict[str, frozenset[tuple[str, str]]]:
+        """Return what was made of networks for departments, by code: of each its name and each CIDR that it has, ""
+        where it has none. Departments that do not exist in the pool are left out."""
+
+    def remove_network(self, department: str, network: str, cidr: str) -> None:
+        """Remove one CIDR of a department's own network, with the network if that has no other. One that is gone
+        already is no error. Rejected where it is used."""
+
     def remove_tenant(self, department: str) -> None:
-        """Remove a department and what was made for it. Raises Missing; Rejected where it holds anything still."""
+        """Remove a department and what was made for it, its networks too. Raises Missing; Rejected where it holds
+        anything still."""
 
 
 @dataclass(frozen=True, slots=True)

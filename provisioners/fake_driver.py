@@ -9,6 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
@@ -42,6 +43,7 @@ Step = Literal[
     "inspect",
     "set_tenant",
     "remove_tenant",
+    "remove_network",
 ]
 Moment = Literal["before", "half_way", "after"]
 
@@ -51,6 +53,7 @@ class _Node:
     machines: dict[UUID, Machine] = field(default_factory=dict)
     leaving: set[UUID] = field(default_factory=set)
     tenants: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    networks: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
     room: dict[str, Room] = field(default_factory=dict)
     by_itself: bool = False
     lock: RLock = field(default_factory=RLock)
@@ -225,7 +228,7 @@ class FakeDriver:
 
 class FakeCloud(FakeDriver):
     """A node that works as clouds do: it takes orders and is busy with them until it is told to `settle`, and it keeps
-    departments to limits."""
+    departments to limits and gives them networks of their own."""
 
     def room(self) -> dict[str, Room]:
         with self._call("observe", None):
@@ -234,6 +237,10 @@ class FakeCloud(FakeDriver):
     def set_room(self, **room: Room) -> None:
         """Let the node have so much."""
         self._node.room = room
+
+    def put_network(self, department: str, network: str, cidr: str) -> None:
+        """Let there be a network that was made for a department."""
+        self._node.networks[department].add((network, cidr))
 
     def limited(self) -> tuple[str, ...]:
         return ("vm", "vcpu", "memory_mib")
@@ -248,8 +255,24 @@ class FakeCloud(FakeDriver):
             self._node.tenants[department] = dict(limits)
             return self._tenant(department)
 
+    def create(self, spec: MachineSpec) -> None:
+        for nic in spec.nics:
+            if nic.own:
+                block = ip_network(f"{nic.address}/{nic.prefix}", strict=False)
+                self.put_network(nic.own.department, nic.network, str(block))
+        super().create(spec)
+
+    def networks(self, departments: Collection[str]) -> dict[str, frozenset[tuple[str, str]]]:
+        with self._call("observe", None):
+            return {code: frozenset(self._node.networks[code]) for code in departments if code in self._node.tenants}
+
+    def remove_network(self, department: str, network: str, cidr: str) -> None:
+        with self._call("remove_network", None):
+            self._node.networks[department].discard((network, cidr))
+
     def remove_tenant(self, department: str) -> None:
         with self._call("remove_tenant", None):
+            self._node.networks.pop(department, None)
             if self._node.tenants.pop(department, None) is None:
                 raise Missing(f"no department {department}")
 

@@ -19,6 +19,8 @@ from provisioners.openstack_link import Conflict, Document, Link, Settings
 T = TypeVar("T")
 
 KEEP_SECONDS = 300.0
+OURS = "made by Steppe"
+"""Description of all that is made of projects, networks, subnets and routers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Catalogue:
 
     def project(self, department: str) -> str:
         """Return the id of a department's project; one that is not there is made, and we may act in it."""
-        return self._kept(f"project {department}", lambda: self._project(department))
+        return self.kept(f"project {department}", lambda: self._project(department))
 
     def acts_in(self, project: str) -> bool:
         """Tell whether we may act in a project, as in each that is a department's with a machine."""
@@ -51,34 +53,40 @@ class Catalogue:
 
     def domain(self) -> str:
         """Return the id of the domain that holds the departments' projects. Raises Rejected."""
-        return self._kept("domain", self._domain)
+        return self.kept("domain", self._domain)
 
     def flavor(self, vcpu: int, memory_mib: int, disk_gib: int) -> str:
         """Return the id of a flavor of just this size; one that is not there is made."""
         size = (vcpu, memory_mib, disk_gib)
-        return self._kept(f"flavor {size}", lambda: self._flavor(size))
+        return self.kept(f"flavor {size}", lambda: self._flavor(size))
 
     def image(self, spec: MachineSpec) -> str:
         """Return the id of the image that a spec names by its source, or by its code. Raises Rejected."""
-        return self._kept(f"image {spec.image_source} {spec.image}", lambda: self._image(spec))
+        return self.kept(f"image {spec.image_source} {spec.image}", lambda: self._image(spec))
 
     def place(self, nic: Nic, project: str) -> Place:
         """Return where the region has an address of ours. Raises Rejected."""
         name = self._settings.networks.get(nic.network, nic.network)
-        subnets = self._kept(f"network {project} {name}", lambda: self._subnets(name, project))
+        subnets = self.kept(f"network {project} {name}", lambda: self._subnets(name, project))
         for subnet in subnets:
             if IPAddress(nic.address) in IPNetwork(subnet["cidr"]):
                 return Place(subnet["network_id"], subnet["id"])
         raise Rejected("openstack.no_subnet", f"network {name} has no subnet with {nic.address} in it")
 
+    def external_network(self) -> str | None:
+        """Return the id of the network by which departments' own ones reach the world, where there is to be one. Raises
+        Rejected."""
+        name = self._settings.external_network
+        return self.kept(f"external network {name}", lambda: self._external_network(name)) if name else None
+
     def server_group(self, group: str, project: str) -> str:
         """Return the id of a project's server group, whose members Nova puts on different hosts; one that is not there
         is made."""
-        return self._kept(f"group {project} {group}", lambda: self._server_group(group, project))
+        return self.kept(f"group {project} {group}", lambda: self._server_group(group, project))
 
     def has_volumes(self) -> bool:
         """Tell whether the region offers volumes, which machines with data disks need."""
-        return self._kept("volumes", lambda: self._link.offers("block_storage"))
+        return self.kept("volumes", lambda: self._link.offers("block_storage"))
 
     def must_have_volumes(self) -> None:
         """Raises Rejected where the region offers no volumes."""
@@ -91,7 +99,8 @@ class Catalogue:
         with self._lock:
             self._known.clear()
 
-    def _kept(self, key: str, find: Callable[[], T]) -> T:
+    def kept(self, key: str, find: Callable[[], T]) -> T:
+        """Return what was found not long ago under a key, or else what `find` finds now."""
         with self._lock:
             looking = self._looking.setdefault(key, threading.Lock())
         with looking:
@@ -111,7 +120,7 @@ class Catalogue:
         wanted = {"name": department, "domain_id": self.domain()}
         project = self._one_project(wanted)
         if project is None:
-            body = {"project": {**wanted, "description": "made by Steppe"}}
+            body = {"project": {**wanted, "description": OURS}}
             try:
                 made = self._link.tell("identity", "POST", "/projects", body) or {}
                 project = str(made["project"]["id"])
@@ -130,8 +139,8 @@ class Catalogue:
         self._link.tell("identity", "PUT", self._our_role_in(project))
 
     def _our_role_in(self, project: str) -> str:
-        us = self._kept("us", self._us)
-        role = self._kept("role", self._role)
+        us = self.kept("us", self._us)
+        role = self.kept("role", self._role)
         return f"/projects/{project}/users/{us}/roles/{role}"
 
     def _us(self) -> str:
@@ -183,10 +192,17 @@ class Catalogue:
         found = self._link.few("image", "/images", "images", status="active", **wanted)
         return [str(image["id"]) for image in found]
 
+    def _external_network(self, name: str) -> str:
+        outside = {"router:external": "true", "id" if _is_id(name) else "name": name}
+        found = self._link.few("network", "/networks", "networks", **outside)
+        if len(found) != 1:
+            raise Rejected("openstack.no_network", f"the region has {len(found) or 'no'} external networks {name}")
+        return str(found[0]["id"])
+
     def _subnets(self, name: str, project: str) -> list[Document]:
         wanted = {"id": name} if _is_id(name) else {"name": name}
         found = self._link.few("network", "/networks", "networks", **wanted)
-        own = [n for n in found if n["project_id"] == project]
+        own = [n for n in found if n["project_id"] == project and n.get("description") != OURS]
         usable = own or [n for n in found if n["shared"]]
         if len(usable) != 1:
             count = len(usable) or "no"

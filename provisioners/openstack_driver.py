@@ -19,6 +19,7 @@ from provisioners import openstack_look as look
 from provisioners import openstack_ports as ports
 from provisioners import openstack_servers as servers
 from provisioners import openstack_tenants as tenants
+from provisioners import openstack_unlinking as unlinking
 from provisioners import openstack_volumes as volumes
 from provisioners.contract import (
     ConsoleKind,
@@ -179,6 +180,16 @@ class OpenStackDriver:
 
     def set_tenant(self, department: str, limits: dict[str, int | None]) -> Tenant:
         return tenants.written(self.link, self._catalogue, department, limits)
+
+    def networks(self, departments: Collection[str]) -> dict[str, frozenset[tuple[str, str]]]:
+        projects = tenants.of_domain(self.link, self._catalogue)
+        return unlinking.found(self.link, {code: projects[code] for code in departments if code in projects})
+
+    def remove_network(self, department: str, network: str, cidr: str) -> None:
+        project = tenants.of_domain(self.link, self._catalogue).get(department)
+        if project:
+            unlinking.remove(self.link, project, network, cidr)
+            self._catalogue.forget()
 
     def remove_tenant(self, department: str) -> None:
         tenants.remove(self.link, self._catalogue, department)

@@ -44,6 +44,7 @@ class Settings(BaseModel):
     """What a pool's record says of a region. Whoever signs in needs the role `admin` on `project_name`: it sees all
     projects, makes those of departments in `domain`, and acts in each with no more than `role`.
 
+    `external_network` (a name or an id) is where the routers of departments' own networks lead to.
     `networks` says which network of the region (a name or an id) a subnet's `network` is, where the names differ.
     `availability_zone`: the pool is this zone alone. `config_drive`: guests learn their addresses from a disk, where
     the networks have no DHCP. `ingress` is let into each project's default security group, which lets in nothing else
@@ -68,6 +69,7 @@ class Settings(BaseModel):
     availability_zone: str | None = None
     networks: Mapping[str, str] = Field(default_factory=dict)
     config_drive: bool = False
+    external_network: str | None = Field(None, description="way out of departments' own networks; none without")
     volume_type: str | None = Field(None, description="what Cinder makes data disks as; its own default without")
     ingress: tuple[Ingress, ...] = ()
     call_seconds: float = Field(60, gt=0, le=600)

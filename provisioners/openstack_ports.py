@@ -7,7 +7,8 @@ for it at once one is told.
 from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
-from provisioners.contract import MachineSpec, Nic, Rejected
+from provisioners import openstack_networks as networks
+from provisioners.contract import MachineSpec, Nic, Rejected, Unreachable
 from provisioners.openstack_catalogue import Catalogue
 from provisioners.openstack_link import Conflict, Document, Link
 
@@ -69,7 +70,7 @@ def delete(link: Link, ports: Iterable[Mapping[str, str]]) -> None:
 
 def _port(link: Link, catalogue: Catalogue, spec: MachineSpec, project: str, card: int) -> str:
     nics = cards(spec.nics)[card]
-    places = [catalogue.place(nic, project) for nic in nics]
+    places = [networks.place(link, catalogue, nic, project) for nic in nics]
     body = {
         "name": port_name(spec.id, card),
         "project_id": project,
@@ -86,8 +87,13 @@ def _port(link: Link, catalogue: Catalogue, spec: MachineSpec, project: str, car
         if known:
             return str(known["id"])
         raise _taken(link, nics[0], places[0].network, conflict) from conflict
+    except Rejected:
+        catalogue.forget()
+        raise
     if made is None:
         catalogue.forget()
+        if nics[0].own:
+            raise Unreachable(f"the network of {nics[0].address} has just gone; looking again")
         raise Rejected("openstack.no_network", f"the network of {nics[0].address} is gone")
     return str(made["port"]["id"])
 

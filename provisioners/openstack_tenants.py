@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from netaddr import IPNetwork
 
+from provisioners import openstack_unlinking as unlinking
 from provisioners.contract import Missing, Rejected, Tenant, Unreachable
 from provisioners.openstack_catalogue import Catalogue
 from provisioners.openstack_link import Conflict, Ingress, Link, Service
@@ -21,7 +22,7 @@ GIGABYTES = {"disk_gib": "gigabytes"}
 """What Cinder calls a resource class in its quotas."""
 
 PORTS_A_VM = 2
-PORTS_BESIDES = 10
+PORTS_BESIDES = 50
 """Ports of networks themselves (routers, DHCP) that count against a project's quota."""
 
 _UNLIMITED = -1
@@ -64,7 +65,7 @@ def written(link: Link, catalogue: Catalogue, department: str, limits: Mapping[s
         link.tell("block_storage", "PUT", f"/os-quota-sets/{project}", quota)
     machines = limits.get("vm")
     ports = _UNLIMITED if machines is None else machines * PORTS_A_VM + PORTS_BESIDES
-    link.tell("network", "PUT", f"/quotas/{project}", {"quota": {"port": ports}})
+    link.tell("network", "PUT", f"/quotas/{project}", {"quota": {"port": ports, "rbac_policy": _UNLIMITED}})
     _let_in(link, project, catalogue.ingress)
     return Tenant(project, dict(limits))
 
@@ -100,12 +101,14 @@ def _default_group(link: Link, project: str) -> str:
 
 
 def remove(link: Link, catalogue: Catalogue, department: str) -> None:
-    """Remove a department's project with what Neutron made by itself for it. Raises Missing; Rejected where anything
-    that somebody made is in it still."""
+    """Remove a department's project with its own networks and what Neutron made by itself for it. Raises Missing;
+    Rejected where anything that somebody else made is in it still."""
     project = of_domain(link, catalogue).get(department)
     if project is None:
         raise Missing(f"no project {department}")
-    _must_be_empty(link, catalogue, project, department)
+    _must_be_empty(link, catalogue, project, department, ("floatingips",))
+    unlinking.remove_all(link, project)
+    _must_be_empty(link, catalogue, project, department, ("ports", "routers", "networks", "floatingips"))
     for group in link.few("compute", "/os-server-groups", "server_groups", all_projects="true"):
         if group["project_id"] == project:
             link.tell("compute", "DELETE", f"/os-server-groups/{group['id']}")
@@ -126,9 +129,10 @@ def _limiting(catalogue: Catalogue) -> tuple[Service, ...]:
     return ("compute", "block_storage") if catalogue.has_volumes() else ("compute",)
 
 
-def _must_be_empty(link: Link, catalogue: Catalogue, project: str, department: str) -> None:
+def _must_be_empty(link: Link, catalogue: Catalogue, project: str, department: str, names: Iterable[str]) -> None:
+    """Raises Rejected where a project has a server, a volume, or what is one of `names` of Neutron's."""
     left = {"servers": link.few("compute", "/servers", "servers", all_tenants="true", project_id=project, limit=1)}
-    for name in ("ports", "routers", "networks", "floatingips"):
+    for name in names:
         left[name] = link.few("network", f"/{name}", name, project_id=project, limit=1)
     if catalogue.has_volumes():
         of_project = {"all_tenants": "true", "project_id": project, "limit": 1}

@@ -67,7 +67,8 @@ def image(i: Record) -> dict[str, Any]:
 
 def subnet(s: Record) -> dict[str, Any]:
     names = ("code", "name", "cidr", "gateway", "dns", "network", "reserved", "excluded")
-    return {**recorded(s), **fields(s, *names), "site": s.site.code}
+    owner = s.department.code if s.department else None
+    return {**recorded(s), **fields(s, *names), "site": s.site.code, "department": owner}
 
 
 def pool(p: Record) -> dict[str, Any]:

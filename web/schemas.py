@@ -74,6 +74,10 @@ class SiteQuery(ListQuery):
     parent: str | None = None
 
 
+class SubnetQuery(ListQuery):
+    department: str | None = Field(None, description="id or code: only those that are this department's own")
+
+
 class DepartmentQuery(ListQuery):
     parent: str | None = None
     site: str | None = None
@@ -223,7 +227,10 @@ class SubnetBody(Strict):
     cidr: str = Field(description="IPv4 or IPv6 network, like 10.1.0.0/24")
     gateway: str | None = None
     dns: list[str] = Field(default_factory=list, max_length=4)
-    network: Text = Field(description="name of the hypervisors' network")
+    department: Code | None = Field(
+        None, description="whose own it is: only that department and those below it see it and get addresses of it"
+    )
+    network: Text = Field(description="name of the hypervisors' network; of a department's own, what it will be called")
     reserved: list[str] = Field(
         default_factory=list, max_length=100, description="the centre's own use: a, a-b or CIDR"
     )

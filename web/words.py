@@ -207,6 +207,7 @@ def drift_field(field: str) -> str:
         "department": _("Department"),
         "system": _("Business system"),
         "vm": _("VMs"),
+        "network": _("Network"),
         "refusal": _("Refused"),
     }
     return str(words.get(field, field))

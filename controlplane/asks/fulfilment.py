@@ -21,7 +21,7 @@ from controlplane.conflicts import refusing_duplicates
 from controlplane.errors import Invalid, NotNow, OnHold
 from controlplane.kinds.contract import Change, Prepared
 from controlplane.lifecycle import SETTLED
-from controlplane.models import Request, Resource
+from controlplane.models import Claim, Department, Request, Resource, Subnet
 from quotas import ledger
 
 Acts = list[audit.Act]
@@ -127,6 +127,7 @@ def _transfer(session: Session, actor: Actor, resource: Resource, item: Transfer
     if target.mlps_level > resource.pool.mlps_level:
         level = resource.pool.mlps_level
         raise Invalid(field="system", reason=f"it is of level {target.mlps_level}, the resource's pool of {level}")
+    _must_keep_its_addresses(session, resource, department)
     before = resource.department_id
     resource.department_id, resource.system_id = department.id, target.id
     wanted = {**resource.wanted, "department": department.code, "system": target.code}
@@ -137,6 +138,15 @@ def _transfer(session: Session, actor: Actor, resource: Resource, item: Transfer
     details = {"from": str(before), "to": str(department.id), "generation": resource.generation}
     said = changes.said(resource, "transfer", details)
     return [said, audit.Act(said.action, said.target_kind, said.target_id, said.target_name, before, details)]
+
+
+def _must_keep_its_addresses(session: Session, resource: Resource, department: Department) -> None:
+    of = Subnet.department_id
+    others = select(Subnet.code).join(Claim).where(Claim.resource_id == resource.id, of.not_in(department.lineage))
+    code = session.scalar(others.limit(1))
+    if code:
+        reason = f"it has an address of subnet {code}, which is another department's own"
+        raise Invalid(field="department", reason=reason)
 
 
 _DONE: Mapping[type[Item], Callable[[Session, Actor, Resource, Any], Acts]] = {

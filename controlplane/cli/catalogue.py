@@ -8,13 +8,14 @@ from sqlalchemy.orm import Session
 from controlplane import lookups
 from controlplane.cli.listing import list_options, listing, more
 from controlplane.cli.output import as_json, operator, show_one, show_rows, with_session
+from controlplane.models import Department
 from controlplane.services import catalogue as service
 
 _COLUMNS = {
     "site": ("code", "name", "name_en", "level"),
     "flavor": ("code", "name", "vcpu", "memory_mib", "disk_gib", "offered"),
     "image": ("code", "name", "os", "min_disk_gib", "source", "offered"),
-    "subnet": ("code", "name", "cidr", "gateway", "network"),
+    "subnet": ("code", "name", "cidr", "gateway", "network", "department"),
 }
 _LISTS = {
     "site": lookups.sites,
@@ -35,11 +36,17 @@ def _group(noun: str, description: str) -> click.Group:
     def index(session: Session, as_json: bool, **asked: Any) -> None:
         """List them."""
         found: Any = _LISTS[noun](session, operator(), listing(asked))
-        rows = [{column: getattr(item, column) for column in (*_COLUMNS[noun], "id")} for item in found.items]
+        rows = [_row(item, *_COLUMNS[noun], "id") for item in found.items]
         show_rows(rows, _COLUMNS[noun], as_json=as_json)
         more(found.next)
 
     return group
+
+
+def _row(item: Any, *columns: str) -> dict[str, Any]:
+    """Return a thing's columns; of a department its code."""
+    values = {column: getattr(item, column) for column in columns}
+    return {column: v.code if isinstance(v, Department) else v for column, v in values.items()}
 
 
 site = _group("site", "Places on the network.")
@@ -91,6 +98,7 @@ def create_image(session: Session, **values: Any) -> None:
 @click.option("--cidr", required=True)
 @click.option("--gateway")
 @click.option("--network", required=True)
+@click.option("--department", help="Whose own it is, by code: it and those below it alone get addresses of it.")
 @click.option("--dns", multiple=True)
 @click.option("--reserved", multiple=True, help="The centre's own use: a, a-b or CIDR; may be repeated.")
 @click.option("--excluded", multiple=True, help="Never used: a, a-b or CIDR; may be repeated.")
@@ -108,5 +116,5 @@ def create_subnet(session: Session, **values: Any) -> None:
 def show_subnet(session: Session, ref: str, as_json: bool) -> None:
     """Show a subnet with how many addresses it can give and has given."""
     found = lookups.subnet_for(session, operator(), ref)
-    shown = {column: getattr(found, column) for column in (*_COLUMNS["subnet"], "reserved", "excluded", "dns")}
+    shown = _row(found, *_COLUMNS["subnet"], "reserved", "excluded", "dns")
     show_one({**shown, **lookups.addresses(session, found)}, as_json=as_json)

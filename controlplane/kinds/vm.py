@@ -13,7 +13,7 @@ from controlplane.errors import Invalid, NotFound, NotItsDisk, Refusal, RowsRefu
 from controlplane.kinds.contract import Change, Kind, Owner, Placed, Prepared, Verb
 from controlplane.models import Resource
 from controlplane.placement import Need, Wish
-from provisioners.contract import MOST_DATA_DISKS, MachineSpec, Nic, dump_machine
+from provisioners.contract import MOST_DATA_DISKS, MachineSpec, Nic, OwnNetwork, dump_machine
 from quotas import wire
 from quotas.pipeline import Reply
 
@@ -148,6 +148,7 @@ class _Subnet(NamedTuple):
     network: str
     gateway: str | None
     dns: list[str]
+    owner: str | None
 
 
 def _named_by(session: Session, department: UUID, specs: Sequence[VmSpec]) -> Reply:
@@ -185,8 +186,13 @@ _NAMED = """
             FROM images WHERE code = ANY(%(images)s::text[]) AND offered),
            (SELECT coalesce(json_agg(json_build_array(code, vcpu, memory_mib, disk_gib)), '[]')
             FROM flavors WHERE code = ANY(%(flavors)s::text[]) AND offered),
-           (SELECT coalesce(json_agg(json_build_array(code, id, site_id, cidr, network, gateway, dns)), '[]')
-            FROM subnets WHERE code = ANY(%(subnets)s::text[]))
+           (SELECT coalesce(json_agg(json_build_array(
+                code, id, site_id, cidr, network, gateway, dns,
+                (SELECT d.code FROM departments d WHERE d.id = department_id)
+            )), '[]')
+            FROM subnets WHERE code = ANY(%(subnets)s::text[]) AND (department_id IS NULL OR department_id = ANY(
+                (SELECT lineage FROM departments d WHERE d.id = %(department)s)::uuid[]
+            )))
 """
 _IMAGE = "SELECT code, source, min_disk_gib FROM images WHERE code = %(code)s AND offered"
 _FLAVOR = "SELECT code, vcpu, memory_mib, disk_gib FROM flavors WHERE code = %(code)s AND offered"
@@ -262,10 +268,17 @@ def _wanted(order: Callable[..., MachineSpec], subnets: Sequence[_Subnet], place
             prefix=ipam.prefix_length(subnet.cidr),
             gateway=subnet.gateway,
             dns=tuple(subnet.dns),
+            own=_own(subnet),
         )
         for number, subnet in enumerate(subnets)
     )
     return dump_machine(order(id=placed.id, nics=nics))
+
+
+def _own(subnet: _Subnet) -> OwnNetwork | None:
+    if subnet.owner is None:
+        return None
+    return OwnNetwork(subnet.owner, *ipam.of_its_network(subnet.cidr, subnet.gateway))
 
 
 def _mac(resource: UUID, number: int) -> str:

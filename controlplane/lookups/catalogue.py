@@ -1,17 +1,18 @@
-"""Reads of what everybody may choose from: sites, flavors, images, subnets."""
+"""Reads of what everybody may choose from: sites, flavors, images, and the subnets that are no other department's."""
 
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from controlplane import ipam
 from controlplane.actor import Actor
 from controlplane.claims import block_of
-from controlplane.lookups.reading import Filter, filtered, ids, one, ordered_by
-from controlplane.models import Claim, Flavor, Image, Site, Subnet
+from controlplane.errors import NotFound
+from controlplane.lookups.reading import Filter, by_ref, filtered, ids, one, ordered_by
+from controlplane.models import Claim, Department, Flavor, Image, Site, Subnet
 from controlplane.models.pieces import contains
 from controlplane.paging import Listing, Page, paginate
 from controlplane.policy import authorize
@@ -30,9 +31,13 @@ def image_for(session: Session, actor: Actor, ref: str | UUID, action: str = "ca
 
 
 def subnet_for(session: Session, actor: Actor, ref: str | UUID, action: str = "catalogue.read") -> Subnet:
-    """Return a subnet by id or code. Raises Forbidden, NotFound."""
+    """Return a subnet by id or code. Raises Forbidden; NotFound also where it is the own of a department that the actor
+    has nothing to do with."""
     authorize(actor, action)
-    return one(session, Subnet, "subnet", ref)
+    found: Subnet | None = session.scalar(_shown_to(actor, by_ref(Subnet, ref)))
+    if found is None:
+        raise NotFound(noun="subnet", name=str(ref))
+    return found
 
 
 def site_for(session: Session, actor: Actor, ref: str | UUID, action: str = "catalogue.read") -> Site:
@@ -65,9 +70,20 @@ def images(session: Session, actor: Actor, listing: Listing) -> Page[Image]:
 
 
 def subnets(session: Session, actor: Actor, listing: Listing) -> Page[Subnet]:
-    """List subnets; filter: q."""
+    """List subnets; filters: q, department."""
     authorize(actor, "catalogue.read")
-    return _catalogue(session, Subnet, select(Subnet).options(joinedload(Subnet.site)), listing, {})
+    filters: dict[str, Filter] = {"department": lambda v: Subnet.department_id.in_(ids(Department, v))}
+    statement = select(Subnet).options(joinedload(Subnet.site), joinedload(Subnet.department))
+    return _catalogue(session, Subnet, _shown_to(actor, statement), listing, filters)
+
+
+def _shown_to(actor: Actor, statement: Select[Any]) -> Select[Any]:
+    """Keep to the subnets that are nobody's own, or of departments that the actor sees or is below."""
+    if actor.scope is None:
+        return statement
+    lineage = select(func.unnest(Department.lineage)).where(Department.id == actor.department)
+    of = Subnet.department_id
+    return statement.where(or_(of.is_(None), of.in_(actor.scope), of.in_(lineage)))
 
 
 def addresses(session: Session, subnet: Subnet) -> dict[str, int]:

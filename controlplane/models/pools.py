@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from controlplane.db import Base, Recorded
 from controlplane.models.pieces import searched
-from controlplane.models.tenancy import Site
+from controlplane.models.tenancy import Department, Site
 from controlplane.pool_secrets import SEALED, SECRET
 
 
@@ -67,6 +67,7 @@ class PoolCapacity(Base):
 
 class Subnet(Recorded, Base):
     """Addresses of one family. `reserved` (the centre's own use) and `excluded` (never used) hold `a`, `a-b` or CIDRs.
+    One with a department is its own: nobody but that department and those below it can have an address of it.
 
     Every usable address below `first_free` is claimed: the search for the lowest free one starts there.
     """
@@ -76,6 +77,7 @@ class Subnet(Recorded, Base):
     code: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     site_id: Mapped[UUID] = mapped_column(ForeignKey("sites.id"), index=True)
+    department_id: Mapped[UUID | None] = mapped_column(ForeignKey("departments.id"), index=True)
     cidr: Mapped[str]
     gateway: Mapped[str | None]
     dns: Mapped[list[str]] = mapped_column(default=list)
@@ -85,6 +87,7 @@ class Subnet(Recorded, Base):
     first_free: Mapped[str]
 
     site: Mapped[Site] = relationship()
+    department: Mapped[Department | None] = relationship()
 
 
 class Claim(Base):

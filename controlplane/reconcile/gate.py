@@ -164,6 +164,12 @@ class GatedCloud(GatedDriver):
     def set_tenant(self, department: str, limits: dict[str, int | None]) -> Tenant:
         return self._gate.call(lambda: self._tenants().set_tenant(department, limits))
 
+    def networks(self, departments: Collection[str]) -> dict[str, frozenset[tuple[str, str]]]:
+        return self._gate.call(lambda: self._tenants().networks(departments))
+
+    def remove_network(self, department: str, network: str, cidr: str) -> None:
+        self._gate.call(lambda: self._tenants().remove_network(department, network, cidr))
+
     def remove_tenant(self, department: str) -> None:
         self._gate.call(lambda: self._tenants().remove_tenant(department))
 

@@ -156,7 +156,9 @@ def _make_so(sessions: Sessions, drivers: Drivers, wanted: Wanted) -> tuple[tupl
         raise Underway(f"{observed.name} is being worked on")
     steps = plan(wanted.spec, observed)
     if wanted.spec and "create" in steps:
-        tenancy.ensure(sessions, driver, wanted.pool, wanted.spec.department)
+        owners = {nic.own.department for nic in wanted.spec.nics if nic.own}
+        for department in sorted({wanted.spec.department} | owners):
+            tenancy.ensure(sessions, driver, wanted.pool, department)
     return steps, apply(driver, wanted.id, wanted.spec, steps)
 
 

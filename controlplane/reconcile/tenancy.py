@@ -5,7 +5,7 @@ a limit, and where somebody changed it over there, that is drift.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from controlplane.actor import Actor, system
 from controlplane.db import Sessions, transaction
 from controlplane.models import Department, Pool, Project
-from controlplane.reconcile import quota_findings
+from controlplane.reconcile import own_networks, quota_findings
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.quota_findings import Dealt, Differences
 from controlplane.tree import lock_tree
@@ -45,7 +45,8 @@ class _Wanted:
 
 
 def ensure(sessions: Sessions, driver: MachineDriver, pool: UUID, department: str) -> None:
-    """Before the first machine of a department is made: see to its project, with the limits that hold now.
+    """Before the first machine of a department, or on a network of its own, is made: see to its project, with the
+    limits that hold now.
 
     May raise Unreachable, Rejected.
     """
@@ -86,7 +87,8 @@ def check(sessions: Sessions, driver: MachineDriver, pool: Pool, trace: str | No
     """Compare the quota of every project of a pool with the ledger's limits, once; return how many findings are new.
 
     Where the pool repairs, or somebody said so, the quota is written again. The project of a closed department is
-    removed, whatever the pool's policy: closing it was the order. May raise Unreachable, Rejected.
+    removed, and so is a network of a department whose subnet was removed, whatever the pool's policy: that was the
+    order. May raise Unreachable, Rejected.
     """
     if not isinstance(driver, TenantDriver):
         return 0
@@ -97,6 +99,7 @@ def check(sessions: Sessions, driver: MachineDriver, pool: Pool, trace: str | No
         said = quota_findings.to_repair(session, pool.id)
     live = [w.code for w in wanted if not w.gone]
     found = driver.tenants(live) if live else {}
+    cleared = own_networks.clear(sessions, driver, list(found))
     dealt: list[Dealt] = []
     try:
         for w in wanted:
@@ -105,8 +108,9 @@ def check(sessions: Sessions, driver: MachineDriver, pool: Pool, trace: str | No
             seen = Dealt(w.code, w.id, differences)
             dealt.append(_dealt_with(sessions, driver, pool.id, w, differences) if mend else seen)
     finally:
+        dealt = _worth_a_finding(_with_networks(dealt, cleared.refused))
         with transaction(sessions) as session:
-            opened = quota_findings.record(session, system("worker", trace), pool, _worth_a_finding(dealt))
+            opened = quota_findings.record(session, system("worker", trace), pool, dealt)
     return opened
 
 
@@ -118,15 +122,29 @@ def _follow(sessions: Sessions, drivers: Drivers, pool: Pool, department: UUID, 
     with transaction(sessions) as session:
         wanted = _wanted(session, pool.id, classes, below=department)
     dealt: list[Dealt] = []
+    removed = 0
     try:
         for w in wanted:
             differences = _differences(w, Tenant(w.id, w.written))
-            if differences:
-                dealt.append(_dealt_with(sessions, driver, pool.id, w, differences))
+            dealt.append(
+                _dealt_with(sessions, driver, pool.id, w, differences) if differences else Dealt(w.code, w.id, {})
+            )
+        cleared = own_networks.clear(sessions, driver, [w.code for w in wanted if not w.gone])
+        dealt, removed = _with_networks(dealt, cleared.refused), cleared.removed
     finally:
         with transaction(sessions) as session:
             quota_findings.record(session, actor, pool, [one for one in dealt if one.refusal])
-    return sum(one.mended for one in dealt)
+    return sum(one.mended for one in dealt) + removed
+
+
+def _with_networks(dealt: Iterable[Dealt], refused: Mapping[str, tuple[str, str]]) -> list[Dealt]:
+    """Add to each department's project the network that could not be removed from it."""
+    return [_with_network(one, *refused[one.code]) if one.code in refused else one for one in dealt]
+
+
+def _with_network(dealt: Dealt, network: str, refusal: str) -> Dealt:
+    stays = {"network": {"wanted": "absent", "observed": network}}
+    return replace(dealt, differences=dealt.differences | stays, tried=True, refusal=dealt.refusal or refusal)
 
 
 def _worth_a_finding(dealt: Iterable[Dealt]) -> list[Dealt]:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from controlplane import audit, claims, ipam, lookups
+from controlplane import audit, claims, ipam, jobs, lookups
 from controlplane.actor import Actor
 from controlplane.conflicts import lock_row, refusing_duplicates
 from controlplane.db import new_id
@@ -41,23 +41,34 @@ def create_image(session: Session, actor: Actor, values: Mapping[str, Any]) -> I
 
 
 def create_subnet(session: Session, actor: Actor, values: Mapping[str, Any]) -> Subnet:
-    """Create a subnet. Raises AlreadyExists, NotFound for the site; Invalid where it overlaps another on the same
-    network, or its ranges lie outside it."""
+    """Create a subnet; with `department`, a code, it is that department's own. Raises AlreadyExists, NotFound for site
+    and department; Invalid where it overlaps another on the same network or of the same department, or its ranges lie
+    outside it."""
     authorize(actor, "catalogue.write")
     plain = {"gateway": None, "dns": [], "reserved": [], "excluded": [], **values}
     site = lookups.site_for(session, actor, plain.pop("site"))
-    subnet = Subnet(id=new_id(), site_id=site.id, **plain)
-    subnet.site = site
+    code = plain.pop("department", None)
+    owner = lookups.department_for(session, actor, code, "catalogue.write", keep=True) if code else None
+    subnet = Subnet(id=new_id(), site_id=site.id, department_id=owner.id if owner else None, **plain)
+    subnet.site, subnet.department = site, owner
     # Two that overlap must not be made at the same moment; subnets are few and seldom made.
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("subnets", 0))))
-    others = session.scalars(select(Subnet.cidr).where(Subnet.network == subnet.network)).all()
+    beside = Subnet.network == subnet.network
+    if owner:
+        # What is one department's is linked by one router, whatever networks it is on.
+        beside |= Subnet.department_id == owner.id
+    others = session.scalars(select(Subnet.cidr).where(beside)).all()
     try:
+        if owner:
+            first, last = ipam.of_its_network(subnet.cidr, subnet.gateway)
+            subnet.excluded = [*subnet.excluded, f"{first}-{last}"]
         ranges = ipam.usable(claims.block_of(subnet))
         clash = ipam.overlap(subnet.cidr, others)
     except ipam.BadBlock as error:
         raise Invalid(field="cidr", reason=str(error)) from error
     if clash:
-        raise Invalid(field="cidr", reason=f"{subnet.cidr} overlaps {clash} on network {subnet.network}")
+        where = f"on network {subnet.network}" + (f" or of department {owner.code}" if owner else "")
+        raise Invalid(field="cidr", reason=f"{subnet.cidr} overlaps {clash} {where}")
     if not ranges:
         raise Invalid(field="cidr", reason="no address is left to give out")
     subnet.first_free = ipam.lowest_free(claims.block_of(subnet), (), 1)[0]
@@ -85,9 +96,12 @@ def delete_subnet(session: Session, actor: Actor, ref: str) -> None:
     count = session.scalar(select(func.count()).where(Claim.subnet_id == subnet.id))
     if count:
         raise InUse(noun="subnet", name=subnet.code, users=f"{count} addresses")
-    _said(session, actor, subnet, "delete", {"cidr": subnet.cidr})
+    _said(session, actor, subnet, "delete", {"cidr": subnet.cidr, **_owner(subnet)})
     session.delete(subnet)
     session.flush()
+    if subnet.department_id:
+        # Where its network was made for the department, that goes as well.
+        jobs.enqueue_follow(session, subnet.department_id, actor.trace)
 
 
 def delete_entry(session: Session, actor: Actor, thing: T) -> None:
@@ -104,10 +118,15 @@ def _add(session: Session, actor: Actor, model: type[T], thing: T) -> T:
     session.add(thing)
     with refusing_duplicates(model.__name__.lower(), thing.code):
         session.flush()
-    _said(session, actor, thing, "create", {})
+    _said(session, actor, thing, "create", _owner(thing) if isinstance(thing, Subnet) else {})
     return thing
+
+
+def _owner(subnet: Subnet) -> dict[str, str]:
+    return {"department": subnet.department.code} if subnet.department else {}
 
 
 def _said(session: Session, actor: Actor, thing: T, verb: str, details: dict[str, Any]) -> None:
     noun = type(thing).__name__.lower()
-    audit.record(session, actor, [audit.Act(f"{noun}.{verb}", noun, thing.id, thing.name, None, details)])
+    owner = thing.department_id if isinstance(thing, Subnet) else None
+    audit.record(session, actor, [audit.Act(f"{noun}.{verb}", noun, thing.id, thing.name, owner, details)])

@@ -14,7 +14,7 @@ from controlplane.db import new_id
 from controlplane.errors import AlreadyExists, InUse, Invalid, Stale
 from controlplane.kinds import KINDS
 from controlplane.limits import set_limits
-from controlplane.models import Department, Resource, System
+from controlplane.models import Department, Resource, Subnet, System
 from controlplane.tree import lock_tree
 
 CLASSES: frozenset[str] = frozenset(c for kind in KINDS.values() for c in kind.classes)
@@ -98,6 +98,7 @@ def delete(session: Session, actor: Actor, ref: str, now: Any = None) -> None:
         "departments": select(func.count()).where(
             Department.parent_id == department.id, Department.deleted_at.is_(None)
         ),
+        "subnets": select(func.count()).where(Subnet.department_id == department.id),
     }
     counts = {noun: session.scalar(query) for noun, query in users.items()}
     if any(counts.values()):

@@ -124,7 +124,7 @@ def adopt(
     if found.mlps_level > drift.pool.mlps_level:
         reason = f"needs MLPS level {found.mlps_level}, pool {drift.pool.code} has {drift.pool.mlps_level}"
         raise Invalid(field="system", reason=reason)
-    addresses = claims.choose_these(session, found.addresses)
+    addresses = claims.choose_these(session, found.addresses, department.lineage)
     _allocate(session, department, drift, found)
     resource = _make_record(session, actor, department, drift, found)
     claims.take(session, [(subnet, address, resource.id) for subnet, address in addresses])

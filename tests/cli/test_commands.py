@@ -108,6 +108,7 @@ def test_a_centre_is_set_up_by_commands_alone(steppe: Steppe) -> None:
         steppe(
             *("subnet", "create", "lakes", "--name", "湖", "--site", "nm", "--cidr", "10.9.0.0/28"),
             *("--gateway", "10.9.0.1", "--network", "default", "--reserved", "10.9.0.2-10.9.0.4"),
+            *("--department", "lake"),
         )
     )
     done(
@@ -127,7 +128,8 @@ def test_a_centre_is_set_up_by_commands_alone(steppe: Steppe) -> None:
     )
     assert (made["state"], made["addresses"], made["vcpu"]) == ("building", ["10.9.0.5"], 1)
     used = parsed(steppe("subnet", "show", "lakes", "--json"))
-    assert used["cidr"] == "10.9.0.0/28"
+    assert (used["cidr"], used["department"], used["excluded"]) == ("10.9.0.0/28", "lake", ["10.9.0.12-10.9.0.14"])
+    assert [row["department"] for row in parsed(steppe("subnet", "list", "--search", "lakes", "--json"))] == ["lake"]
     assert "ledger: every balance" in done(steppe("ledger", "verify"))
 
 

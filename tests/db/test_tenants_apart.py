@@ -22,13 +22,14 @@ from controlplane.models import (
     Department,
     Request,
     Resource,
+    Subnet,
     System,
     User,
 )
 from controlplane.services import requests
 from quotas.tables import accounts, postings
 from tests.accounts import token_of
-from tests.factories import ask, make_department, make_system, small_centre, vm
+from tests.factories import ask, make_department, make_subnet, make_system, small_centre, vm
 from tests.people import ADMIN, staff_of
 
 CATALOGUE = {
@@ -43,7 +44,7 @@ CATALOGUE = {
     "sites",
     "subnets",
 }
-"""Tables that hold nothing of a tenant's."""
+"""Tables that hold nothing of a tenant's; of `subnets`, what is nobody's own."""
 
 
 def closed(table: str) -> bool:
@@ -230,6 +231,31 @@ def test_an_address_that_another_tenant_has_is_not_given_again(web: Sessions, tw
     with sessions() as session:
         taken = list(session.scalars(select(Claim.address)))
         assert len(taken) == len(set(taken)) == 3
+
+
+def test_a_departments_own_subnet_is_there_for_it_for_those_below_it_and_for_the_centre_alone(
+    web: Sessions, two: Two, sessions: Sessions
+) -> None:
+    with transaction(sessions) as session:
+        make_subnet(session, "ours-alone", "10.7.0.0/24", department="environment")
+        make_subnet(session, "belows-alone", "10.8.0.0/24", department="below")
+    everybodys = {"business", "business6"}
+    with web() as session:
+        assert set(session.scalars(select(Subnet.code))) == everybodys, "unbound"
+    seen = {two.ours: {"ours-alone", "belows-alone"}, two.below: {"ours-alone", "belows-alone"}, two.theirs: set[str]()}
+    for department, own in seen.items():
+        with web() as session:
+            manager = staff(session, department)
+            serve(session, manager)
+            assert set(session.scalars(select(Subnet.code))) == everybodys | own, department.code
+            locked = session.execute(update(Subnet).values(first_free=Subnet.first_free))
+            assert locked.rowcount == 2 + len(own)
+            if department is two.theirs:
+                with pytest.raises(ProgrammingError, match="row-level security"):
+                    session.execute(update(Subnet).values(department_id=two.ours.id))
+    with web() as session:
+        serve(session, ADMIN)
+        assert set(session.scalars(select(Subnet.code))) == everybodys | {"ours-alone", "belows-alone"}
 
 
 def ask_as(session: Session, actor: Actor, name: str) -> None:

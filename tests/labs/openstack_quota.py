@@ -1,5 +1,6 @@
 """Limits of the ledger as quota of the cloud, and what happens where somebody changed it over there."""
 
+from provisioners.openstack_tenants import PORTS_A_VM, PORTS_BESIDES
 from tests.chaos.oracle import drift
 from tests.chaos.steppe import Steppe
 from tests.cli.processes import until
@@ -15,14 +16,17 @@ def a_quota_follows(lab: Lab) -> None:
         with lab.report.check("a department's first VM brings a project with the ledger's limits as its quota"):
             vm = settled(steppe, steppe.made("/vms", **an_ask("quota-01")).body["id"])
             assert _novas(seen) == {"instances": LIMITS["vm"], "cores": LIMITS["vcpu"], "ram": LIMITS["memory_mib"]}
-            assert seen.region.network.get_quota(seen.project(DEPARTMENT).id).ports == 2 * LIMITS["vm"] + 10
+            assert (
+                seen.region.network.get_quota(seen.project(DEPARTMENT).id).ports
+                == PORTS_A_VM * LIMITS["vm"] + PORTS_BESIDES
+            )
             assert _cinders(seen) == {"gigabytes": LIMITS["disk_gib"], "volumes": -1, "per_volume_gigabytes": -1}
         with lab.report.check("a limit that changes in the ledger changes in Nova, Neutron and Cinder"):
             steppe.command("quota", "set", DEPARTMENT, "vm=5", "vcpu=none", "disk_gib=20")
             until(lambda: _novas(seen)["instances"] == 5, "Nova's quota to follow", 60)
             assert _novas(seen)["cores"] == -1
             until(lambda: _cinders(seen)["gigabytes"] == 20, "Cinder's quota to follow", 60)
-            assert seen.region.network.get_quota(seen.project(DEPARTMENT).id).ports == 20
+            assert seen.region.network.get_quota(seen.project(DEPARTMENT).id).ports == PORTS_A_VM * 5 + PORTS_BESIDES
         with lab.report.check("a quota that was changed in Nova is found as drift and set right"):
             _behind_novas_back(seen, instances=99)
             drift(steppe)

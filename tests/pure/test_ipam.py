@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.ipam import BadBlock, Block, lowest_free, overlap, prefix_length, size, successor, usable, version
+from controlplane.ipam import (
+    BadBlock,
+    Block,
+    lowest_free,
+    of_its_network,
+    overlap,
+    prefix_length,
+    size,
+    successor,
+    usable,
+    version,
+)
 
 MANY = 10_000
 
@@ -212,3 +223,27 @@ def test_the_successor_of_an_address_is_the_next_one_over_any_boundary() -> None
 
 def test_a_networks_family_and_prefix_are_told() -> None:
     assert [(version(c), prefix_length(c)) for c in ("10.0.0.0/24", "fd00::/64")] == [(4, 24), (6, 64)]
+
+
+@pytest.mark.parametrize(
+    ("cidr", "gateway", "kept"),
+    [
+        ("10.0.0.0/24", "10.0.0.1", ("10.0.0.252", "10.0.0.254")),
+        ("10.0.0.0/24", None, ("10.0.0.252", "10.0.0.254")),
+        ("10.0.0.0/24", "10.0.0.254", ("10.0.0.251", "10.0.0.253")),
+        ("10.0.0.0/24", "10.0.0.252", ("10.0.0.249", "10.0.0.251")),
+        ("10.0.0.0/24", "10.0.0.251", ("10.0.0.252", "10.0.0.254")),
+        ("10.0.0.0/29", "10.0.0.4", ("10.0.0.1", "10.0.0.3")),
+        ("fd00::/64", "fd00::1", ("fd00::ffff:ffff:ffff:fffd", "fd00::ffff:ffff:ffff:ffff")),
+    ],
+)
+def test_a_network_of_ones_own_keeps_the_highest_addresses_beside_the_gateway(
+    cidr: str, gateway: str | None, kept: tuple[str, str]
+) -> None:
+    assert of_its_network(cidr, gateway) == kept
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.0/30", "fd00::/126"])
+def test_a_range_without_room_for_what_its_network_keeps_is_no_network_of_ones_own(cidr: str) -> None:
+    with pytest.raises(BadBlock, match="too small"):
+        of_its_network(cidr, None)

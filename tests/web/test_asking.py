@@ -33,6 +33,17 @@ def test_the_form_offers_what_there_is_to_choose(visit: Visitors) -> None:
     assert page.all("//select[@name='subnet6']/option/@value") == ["", "business6"]
 
 
+def test_a_departments_own_subnet_is_offered_last_and_says_whose_it_is(http: Callers, visit: Visitors) -> None:
+    own = {"code": "a-lab", "name": "lab", "site": "nm", "cidr": "10.7.0.0/24", "network": "lab"}
+    assert http.admin.post("/subnets", {**own, "department": "environment"}).status_code == 201
+    offered = "//select[@name='subnet4']/option"
+    page = visit("manager").get("/vms/new")
+    assert page.all(f"{offered}/@value") == ["", "business", "a-lab"]
+    assert page.all(f"{offered}[@selected]/@value") == ["business"]
+    assert page.texts(offered)[-1] == "lab · 10.7.0.0/24 · only Environment"
+    assert visit("admin", "zh").get("/vms/new").texts(offered)[-1] == "lab · 10.7.0.0/24 · 仅限环境保护厅"
+
+
 def test_an_administrator_names_the_department_and_gets_its_systems(visit: Visitors) -> None:
     browser = visit("admin", "zh")
     assert browser.get("/vms/new").all("//select[@name='system']/option/@value") == [""]

@@ -21,6 +21,7 @@ from web.schemas import (
     SiteQuery,
     SubnetBody,
     SubnetChange,
+    SubnetQuery,
     WriteQuery,
 )
 
@@ -115,7 +116,7 @@ def delete_image(path: RefPath, query: WriteQuery) -> Response:
 
 
 @subnets.get("")
-def list_subnets(query: ListQuery) -> Response:
+def list_subnets(query: SubnetQuery) -> Response:
     """List subnets"""
     return present.page(lookups.subnets(session(), actor(), listing(query)), present.subnet)
 

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from flask_babel import gettext as _
+
 from controlplane import lookups
 from controlplane.paging import MAX_LIMIT, Listing
 from web.context import actor, session
+from web.words import called
 
 _ALL = Listing(MAX_LIMIT, None, "code")
 
@@ -21,6 +24,14 @@ def images() -> list[Any]:
 
 
 def subnets(family: int) -> list[Any]:
-    """Return the subnets of IP version 4 or 6."""
-    found = lookups.subnets(session(), actor(), _ALL).items
-    return [s for s in found if (":" in s.cidr) == (family == 6)]
+    """Return the subnets of IP version 4 or 6, those that are a department's own last."""
+    found = [s for s in lookups.subnets(session(), actor(), _ALL).items if (":" in s.cidr) == (family == 6)]
+    return sorted(found, key=lambda s: s.department_id is not None)
+
+
+def subnet_words(subnet: Any) -> str:
+    """Return what a form calls a subnet: its name and range, and whose own it is."""
+    words = f"{called(subnet)} · {subnet.cidr}"
+    if subnet.department is None:
+        return words
+    return str(_("%(subnet)s · only %(department)s", subnet=words, department=called(subnet.department)))

@@ -31,8 +31,8 @@ def choices(department: Any) -> dict[str, Any]:
         "systems": _systems(department),
         "sizes": sizes.options(catalogue.flavors()),
         "images": [(i.code, called(i)) for i in catalogue.images()],
-        "subnets4": [(s.code, f"{called(s)} · {s.cidr}") for s in catalogue.subnets(4)],
-        "subnets6": [(s.code, f"{called(s)} · {s.cidr}") for s in catalogue.subnets(6)],
+        "subnets4": [(s.code, catalogue.subnet_words(s)) for s in catalogue.subnets(4)],
+        "subnets6": [(s.code, catalogue.subnet_words(s)) for s in catalogue.subnets(6)],
         "most": vm_draft.MOST_AT_ONCE,
     }
 
