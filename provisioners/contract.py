@@ -261,6 +261,11 @@ class ImageMatch:
     trouble: Mismatch | None = None
     amount: int | None = None
 
+    @property
+    def unusable(self) -> bool:
+        """Whether it is known that machines cannot be made of it as the catalogue says."""
+        return self.trouble not in {None, "not_seen"}
+
 
 @dataclass(frozen=True, slots=True)
 class FlavorMatch:
