@@ -6,6 +6,7 @@ from tests.labs import openstack_adoption as adoption
 from tests.labs import openstack_contract as contract
 from tests.labs import openstack_disks as disks
 from tests.labs import openstack_kills as kills
+from tests.labs import openstack_matched as matched
 from tests.labs import openstack_quota as quota
 from tests.labs import openstack_race as race
 from tests.labs import openstack_smoke as smoke
@@ -18,6 +19,7 @@ IN_ORDER: tuple[Callable[[Lab], None], ...] = (
     vms.a_department_asks,
     disks.a_department_asks_for_data_disks,
     quota.a_quota_follows,
+    matched.the_catalogue_is_matched,
     race.fifty_at_once,
     adoption.what_others_made_is_taken_over,
     kills.a_worker_is_killed,
