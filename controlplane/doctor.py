@@ -13,7 +13,7 @@ from controlplane import lifecycle, schema
 from controlplane.bootstrap import Installation
 from controlplane.entrance import Places
 from controlplane.errors import Refusal
-from controlplane.models import Department, Drift, Pool, PoolCheck, Resource
+from controlplane.models import Department, Drift, Pool, PoolCatalogue, PoolCheck, Resource
 from controlplane.oidc.configuration import Misconfigured, configuration
 from controlplane.oidc.provider import Provider
 from controlplane.settings import Settings
@@ -130,6 +130,16 @@ def _pools(session: Session) -> _Answer:
     return "good", f"{accepting} of {pools} accept new resources", ""
 
 
+def _catalogue(session: Session) -> _Answer:
+    """What a pool that takes nothing lacks is nobody's trouble."""
+    lacking = Pool.accepting & (PoolCatalogue.unusable > 0)
+    codes = session.scalars(select(Pool.code).join(PoolCatalogue).where(lacking).order_by(Pool.code).limit(10)).all()
+    if codes:
+        found = f"offered images of which no VM can be made in {', '.join(codes)}"
+        return "warning", found, "`steppe pool catalogue POOL` names them"
+    return "good", "no pool is known to lack an offered image", ""
+
+
 def _ledger(session: Session) -> _Answer:
     wrong = next(iter(verify(session)), None)
     if wrong:
@@ -165,6 +175,7 @@ _CHECKS: dict[str, Callable[[Session], _Answer]] = {
     "workers": _workers,
     "jobs": _jobs,
     "pools": _pools,
+    "catalogue": _catalogue,
     "resources": _resources,
     "drift": _drift,
     "ledger": _ledger,

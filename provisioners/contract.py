@@ -246,6 +246,83 @@ class RoomDriver(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedImage:
+    """An image of the catalogue that a department can choose; `min_disk_gib` is the smallest disk that it may have."""
+
+    code: str
+    source: str | None
+    min_disk_gib: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedFlavor:
+    """A size of the catalogue that a department can choose. Memory in MiB, disk in GiB."""
+
+    code: str
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+
+
+MatchedBy = Literal["id", "checksum", "name", "path"]
+Mismatch = Literal["missing", "several", "not_active", "too_large", "min_ram", "not_seen"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMatch:
+    """What an image of the catalogue is in a pool: its `id` and `name` there, and `by` what it was known.
+
+    `trouble` says why a machine cannot be made of it, or not as the catalogue says; None where it can. There is none,
+    or there are `amount` of them; it is not ready for use; it needs a disk of `amount` GiB, or `amount` MiB of memory,
+    which no flavor that is offered has. `not_seen`: it may be there, which only an order finds out.
+    """
+
+    code: str
+    id: str | None = None
+    name: str | None = None
+    by: MatchedBy | None = None
+    trouble: Mismatch | None = None
+    amount: int | None = None
+
+    @property
+    def unusable(self) -> bool:
+        """Whether it is known that machines cannot be made of it as the catalogue says."""
+        return self.trouble not in {None, "not_seen"}
+
+
+@dataclass(frozen=True, slots=True)
+class FlavorMatch:
+    """What a size of the catalogue is in a pool; without `id` it is made when it is first asked for."""
+
+    code: str
+    id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueMatch:
+    """How a pool and the catalogue match. `flavors` is empty where a pool has machines of any size. `others`: names of
+    images that are there for all and that no offered image stands for, MOST_OTHERS at most of `others_count`."""
+
+    images: tuple[ImageMatch, ...]
+    flavors: tuple[FlavorMatch, ...] = ()
+    others: tuple[str, ...] = ()
+    others_count: int = 0
+
+
+MOST_OTHERS = 100
+
+
+@runtime_checkable
+class CatalogueDriver(Protocol):
+    """What a machine driver may offer besides: it knows what the catalogue's images and sizes are in its pool."""
+
+    def match_catalogue(self, images: Collection[OfferedImage], flavors: Collection[OfferedFlavor]) -> CatalogueMatch:
+        """Return how they match, in the order in which they were given, as an order would find them now. Nothing is
+        changed. Lists are read as wholes: what it costs does not grow with the catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
 class TunnelGroup:
     """Accounts that share a treatment at a VPN gateway. Their tunnels get addresses of `cidr` and reach `networks`
     (CIDRs) and nothing else. Times in seconds; rates in kbit/s for each session, None for no limit."""
@@ -298,6 +375,7 @@ class GatewayDriver(Protocol):
 Driver = MachineDriver | GatewayDriver
 
 _MACHINE_SPEC = TypeAdapter(MachineSpec)
+_CATALOGUE_MATCH = TypeAdapter(CatalogueMatch)
 
 
 def dump_machine(spec: MachineSpec) -> dict[str, Any]:
@@ -309,3 +387,14 @@ def dump_machine(spec: MachineSpec) -> dict[str, Any]:
 def load_machine(record: dict[str, Any]) -> MachineSpec:
     """Return the spec that `dump_machine` made `record` of. Raises pydantic's ValidationError on a damaged record."""
     return _MACHINE_SPEC.validate_python(record)
+
+
+def dump_catalogue(match: CatalogueMatch) -> dict[str, Any]:
+    """Return `match` as plain JSON values, for keeping in a record."""
+    dumped: dict[str, Any] = _CATALOGUE_MATCH.dump_python(match, mode="json")
+    return dumped
+
+
+def load_catalogue(record: dict[str, Any]) -> CatalogueMatch:
+    """Return the match that `dump_catalogue` made `record` of. Raises ValidationError on a damaged record."""
+    return _CATALOGUE_MATCH.validate_python(record)

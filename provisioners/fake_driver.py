@@ -16,11 +16,16 @@ from typing import Any, Literal
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from provisioners.contract import (
+    CatalogueMatch,
     ConsoleKind,
     ConsoleLine,
+    FlavorMatch,
+    ImageMatch,
     Machine,
     MachineSpec,
     Missing,
+    OfferedFlavor,
+    OfferedImage,
     Power,
     Rejected,
     Room,
@@ -41,6 +46,7 @@ Step = Literal[
     "delete",
     "discover",
     "inspect",
+    "match_catalogue",
     "set_tenant",
     "remove_tenant",
     "remove_network",
@@ -55,6 +61,7 @@ class _Node:
     tenants: dict[str, dict[str, int | None]] = field(default_factory=dict)
     networks: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
     room: dict[str, Room] = field(default_factory=dict)
+    images: dict[str, int] | None = None
     by_itself: bool = False
     lock: RLock = field(default_factory=RLock)
 
@@ -242,6 +249,17 @@ class FakeCloud(FakeDriver):
         """Let there be a network that was made for a department."""
         self._node.networks[department].add((network, cidr))
 
+    def match_catalogue(self, images: Collection[OfferedImage], flavors: Collection[OfferedFlavor]) -> CatalogueMatch:
+        with self._call("match_catalogue", None):
+            found = tuple(_match(image, self._node.images) for image in images)
+            others = sorted((self._node.images or {}).keys() - {match.id for match in found})
+            return CatalogueMatch(found, tuple(FlavorMatch(f.code) for f in flavors), tuple(others), len(others))
+
+    def set_images(self, **images: int) -> None:
+        """Let the node have just these images, by name, each with the disk in GiB that it needs. One that was never
+        told has whatever it is asked for."""
+        self._node.images = images
+
     def limited(self) -> tuple[str, ...]:
         return ("vm", "vcpu", "memory_mib")
 
@@ -315,6 +333,17 @@ def _label(spec: MachineSpec) -> dict[str, Any]:
         "department": spec.department,
         "system": spec.system,
     }
+
+
+def _match(image: OfferedImage, known: dict[str, int] | None) -> ImageMatch:
+    name = image.source or image.code
+    if known is None:
+        return ImageMatch(image.code, name, name, "name")
+    if name not in known:
+        return ImageMatch(image.code, trouble="missing")
+    if known[name] > image.min_disk_gib:
+        return ImageMatch(image.code, name, name, "name", "too_large", known[name])
+    return ImageMatch(image.code, name, name, "name")
 
 
 def _must_be_ours(spec: MachineSpec, found: Machine | None) -> None:

@@ -20,7 +20,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioners import libvirt_consoles
 from provisioners import libvirt_xml as xml
-from provisioners.contract import ConsoleKind, ConsoleLine, Machine, MachineSpec, Missing, Power, Rejected
+from provisioners.contract import (
+    CatalogueMatch,
+    ConsoleKind,
+    ConsoleLine,
+    Machine,
+    MachineSpec,
+    Missing,
+    OfferedFlavor,
+    OfferedImage,
+    Power,
+    Rejected,
+)
 from provisioners.libvirt_link import Link
 from provisioners.libvirt_look import (
     FEW,
@@ -178,6 +189,12 @@ class LibvirtDriver:
             elif not cleared:
                 raise Missing(f"no machine {machine}")
             return left
+
+    def match_catalogue(self, images: Collection[OfferedImage], flavors: Collection[OfferedFlavor]) -> CatalogueMatch:
+        """A hypervisor has machines of any size, so nothing is said of flavors."""
+        with self._hands() as hands:
+            there = hands.volumes.names()
+            return CatalogueMatch(tuple(hands.volumes.match(image, there) for image in images))
 
     def consoles(self) -> tuple[ConsoleKind, ...]:
         return ("text",) if self._node else libvirt_consoles.kinds(self._settings.uri)

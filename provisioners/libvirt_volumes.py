@@ -5,6 +5,8 @@ written again. A simulated hypervisor records volumes and keeps no bytes: nothin
 volume by a larger one loses nothing.
 """
 
+from collections.abc import Collection
+from dataclasses import replace
 from io import BytesIO
 from uuid import UUID
 
@@ -12,7 +14,7 @@ import libvirt
 
 from provisioners import libvirt_xml as xml
 from provisioners.cloud_seed import seed_iso
-from provisioners.contract import MachineSpec, Rejected
+from provisioners.contract import ImageMatch, MachineSpec, OfferedImage, Rejected
 from provisioners.libvirt_link import is_lost
 
 
@@ -31,6 +33,23 @@ class Volumes:
             if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
                 raise
             return None
+
+    def match(self, image: OfferedImage, there: Collection[str]) -> ImageMatch:
+        """Return what an image of the catalogue is here, as `disk` would find it; `there` are the names of all volumes.
+
+        A file that is in no storage pool shows only when a volume is made upon it: that it may be there is all to say.
+        """
+        name = xml.image_volume(image.code)
+        if name in there and (volume := self.find(name)) is not None:
+            found = ImageMatch(image.code, str(volume.path()), name, "name")
+            needs = -(-volume.info()[1] // xml.GIB)
+            return replace(found, trouble="too_large", amount=needs) if needs > image.min_disk_gib else found
+        if not self._keeps_bytes:
+            return ImageMatch(image.code, None, name, "name")
+        if image.source is None:
+            return ImageMatch(image.code, trouble="missing")
+        found = ImageMatch(image.code, image.source, None, "path")
+        return found if self.size_at(image.source) else replace(found, trouble="not_seen")
 
     def names(self) -> set[str]:
         return set(self._pool.listVolumes())

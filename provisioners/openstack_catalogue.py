@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from uuid import UUID
 
 from netaddr import IPAddress, IPNetwork
 
+from provisioners import openstack_matching as matching
 from provisioners.contract import MachineSpec, Nic, Rejected
 from provisioners.openstack_link import Conflict, Document, Link, Settings
 
@@ -152,10 +152,9 @@ class Catalogue:
         raise Rejected("openstack.no_role", f"the region has no role {self._settings.role}")
 
     def _flavor(self, size: tuple[int, int, int]) -> str:
-        for flavor in self._link.every("compute", "/flavors/detail", "flavors", is_public="true"):
-            plain = not flavor["swap"] and not flavor["OS-FLV-EXT-DATA:ephemeral"] and not flavor.get("extra_specs")
-            if plain and (flavor["vcpus"], flavor["ram"], flavor["disk"]) == size:
-                return str(flavor["id"])
+        found = matching.of_size(matching.public_flavors(self._link), size)
+        if found is not None:
+            return str(found["id"])
         vcpu, memory_mib, disk_gib = size
         name = f"steppe-{vcpu}-{memory_mib}-{disk_gib}"
         body = {"flavor": {"id": name, "name": name, "vcpus": vcpu, "ram": memory_mib, "disk": disk_gib}}
@@ -175,22 +174,20 @@ class Catalogue:
         return str(made["server_group"]["id"])
 
     def _image(self, spec: MachineSpec) -> str:
-        for name in (spec.image_source, spec.image):
-            found = self._images(name) if name else []
-            if len(found) == 1:
-                return found[0]
-            if found:
-                raise Rejected("openstack.images", f"{len(found)} images are called {name}; give the catalogue an id")
-        raise Rejected("openstack.no_image", f"the region has no image {spec.image_source or spec.image}")
+        found = matching.chosen(spec.image_source, spec.image, self._images)
+        if len(found.images) > 1:
+            detail = f"{len(found.images)} images are called {found.name}; give the catalogue an id"
+            raise Rejected("openstack.images", detail)
+        if not found.images:
+            raise Rejected("openstack.no_image", f"the region has no image {spec.image_source or spec.image}")
+        return str(found.images[0]["id"])
 
-    def _images(self, name: str) -> list[str]:
-        if _is_id(name):
-            image = self._link.ask("image", f"/images/{name}")
-            return [str(image["id"])] if image and image["status"] == "active" else []
-        algorithm, _, digest = name.partition(":")
-        wanted = {"os_hash_value": digest} if algorithm == "sha512" else {"name": name}
-        found = self._link.few("image", "/images", "images", status="active", **wanted)
-        return [str(image["id"]) for image in found]
+    def _images(self, called: matching.Called) -> list[Document]:
+        if called.by == "id":
+            image = self._link.ask("image", f"/images/{called.value}")
+            return matching.answering(called, [image] if image else [])
+        asked = {called.field: called.value}
+        return matching.answering(called, self._link.few("image", "/images", "images", status="active", **asked))
 
     def _external_network(self, name: str) -> str:
         outside = {"router:external": "true", "id" if _is_id(name) else "name": name}
@@ -200,7 +197,7 @@ class Catalogue:
         return str(found[0]["id"])
 
     def _subnets(self, name: str, project: str) -> list[Document]:
-        wanted = {"id": name} if _is_id(name) else {"name": name}
+        wanted = {"id": name} if matching.is_id(name) else {"name": name}
         found = self._link.few("network", "/networks", "networks", **wanted)
         own = [n for n in found if n["project_id"] == project and n.get("description") != OURS]
         usable = own or [n for n in found if n["shared"]]
@@ -208,11 +205,3 @@ class Catalogue:
             count = len(usable) or "no"
             raise Rejected("openstack.no_network", f"the region has {count} networks {name} that the project may use")
         return self._link.few("network", "/subnets", "subnets", network_id=usable[0]["id"])
-
-
-def _is_id(name: str) -> bool:
-    try:
-        UUID(name)
-    except ValueError:
-        return False
-    return True

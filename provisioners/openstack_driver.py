@@ -16,17 +16,21 @@ from pydantic import ValidationError
 from provisioners import openstack_consoles, openstack_room
 from provisioners import openstack_history as history
 from provisioners import openstack_look as look
+from provisioners import openstack_matching as matching
 from provisioners import openstack_ports as ports
 from provisioners import openstack_servers as servers
 from provisioners import openstack_tenants as tenants
 from provisioners import openstack_unlinking as unlinking
 from provisioners import openstack_volumes as volumes
 from provisioners.contract import (
+    CatalogueMatch,
     ConsoleKind,
     ConsoleLine,
     Machine,
     MachineSpec,
     Missing,
+    OfferedFlavor,
+    OfferedImage,
     Power,
     Rejected,
     Room,
@@ -171,6 +175,9 @@ class OpenStackDriver:
 
     def room(self) -> dict[str, Room]:
         return openstack_room.room(self.link, self._settings.availability_zone)
+
+    def match_catalogue(self, images: Collection[OfferedImage], flavors: Collection[OfferedFlavor]) -> CatalogueMatch:
+        return matching.match(self.link, images, flavors)
 
     def limited(self) -> tuple[str, ...]:
         return tenants.limited(self._catalogue)

@@ -163,6 +163,7 @@ def _of_the_centre() -> dict[str, str]:
     }
     return (
         found
+        | {"pool.match_catalogue": _("Images of a pool compared with the catalogue: changed")}
         | {"pool.set_capacity": _("Capacity of a pool set"), "pool.reseal": _("Secrets of a pool sealed anew")}
         | {"centre.load": _("Model centre loaded")}
         | {"centre.set_leases": _("Policy of leases set")}

@@ -80,6 +80,29 @@ def pool(p: Record) -> dict[str, Any]:
     return {**recorded(p), **said, "site": p.site.code, "capacity": capacity}
 
 
+def pool_catalogue(r: Record) -> dict[str, Any]:
+    """How the catalogue and a pool match."""
+    return {
+        "pool": r.pool.code,
+        "checked_at": stamp(r.checked_at),
+        "unusable": r.unusable,
+        "images": [
+            {
+                **fields(line, "name", "source"),
+                **fields(line.match, "code", "trouble", "amount"),
+                "matched_by": line.match.by,
+                "found": line.match.id,
+                "found_name": line.match.name,
+            }
+            for line in r.images
+        ],
+        "flavors": [
+            {"code": f.match.code, "name": f.name, "found": f.match.id, "found_name": f.match.name} for f in r.flavors
+        ],
+        "others": {"names": list(r.others), "count": r.others_count},
+    }
+
+
 def vm(v: Record, *, with_pool: bool) -> dict[str, Any]:
     """A VM: what was asked, then what it has. `with_pool` for those who may know where it runs."""
     addresses = [{"subnet": c.subnet.code, "address": str(c.address)} for c in v.claims]

@@ -237,6 +237,48 @@ class DriftPage(BaseModel):
     previous: str | None = Field(description="cursor of the page before")
 
 
+class ImageThere(Answer):
+    """What an offered image is in a pool."""
+
+    code: str
+    name: str | None = Field(description="null: it has left the catalogue since")
+    source: str | None
+    matched_by: Literal["id", "checksum", "name", "path"] | None
+    found: str | None = Field(description="its id in the pool, or its path")
+    found_name: str | None
+    trouble: Literal["missing", "several", "not_active", "too_large", "min_ram", "not_seen"] | None = Field(
+        description="why no VM can be made of it as the catalogue says; `not_seen`: only an order finds out"
+    )
+    amount: int | None = Field(description="several: how many; too_large: GiB that it needs; min_ram: MiB")
+
+
+class FlavorThere(Answer):
+    """What an offered size is in a pool; without `found` it is made when it is first asked for."""
+
+    code: str
+    name: str | None = Field(description="null: it has left the catalogue since")
+    found: str | None
+    found_name: str | None
+
+
+class OthersThere(Answer):
+    """Images in a pool that no offered image stands for: the first of them by name, and how many there are."""
+
+    names: list[str]
+    count: int
+
+
+class PoolCatalogue(Answer):
+    """How the catalogue and a pool match, as the last sweep found it."""
+
+    pool: str
+    checked_at: AwareDatetime | None = Field(description="null: no sweep has looked yet, or its driver does not tell")
+    unusable: int = Field(description="offered images of which no VM can be made there")
+    images: list[ImageThere]
+    flavors: list[FlavorThere] = Field(description="empty where a pool has VMs of any size")
+    others: OthersThere
+
+
 class AuditEvent(Answer):
     """One act of the trail."""
 

@@ -1,5 +1,6 @@
 """How commands speak: tables for people, JSON for scripts, one line and an exit code for a refusal."""
 
+import csv
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from controlplane.actor import Actor, system
 from controlplane.bootstrap import Installation
 from controlplane.db import new_id, transaction
 from controlplane.errors import Refusal
+from controlplane.reports.trail import cell
 from controlplane.settings import settings
 
 EXIT_TROUBLE, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_FOUND = 1, 2, 3, 4
@@ -89,6 +91,17 @@ def show_rows(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool) -> 
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     _console().print(table)
+
+
+def show_csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """Print many things as CSV that spreadsheets open rightly."""
+    # Excel reads UTF-8 only where a byte order mark says so.
+    click.echo("\ufeff", nl=False)
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(
+        {key: cell(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows
+    )
 
 
 def show_one(thing: Row, *, as_json: bool) -> None:

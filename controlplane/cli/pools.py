@@ -1,6 +1,8 @@
 """Commands on pools."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -9,11 +11,13 @@ from sqlalchemy.orm import Session
 
 from controlplane import lookups
 from controlplane.cli.listing import more
-from controlplane.cli.output import as_json, operator, show_one, show_rows, with_session
+from controlplane.cli.output import as_json, operator, show_csv, show_one, show_rows, with_session
 from controlplane.errors import Invalid
 from controlplane.paging import Listing
 from controlplane.pool_secrets import sealed
+from controlplane.reports import pool_catalogue
 from controlplane.reports import quota as report
+from controlplane.reports.pool_catalogue import PoolCatalogueReport
 from controlplane.secrets import keys
 from controlplane.services import pools as service
 from controlplane.settings import settings
@@ -64,6 +68,43 @@ def show(session: Session, ref: str, as_json: bool) -> None:
     for b in balances:
         shown[b.resource_class] = {"limit": b.limit, "used": b.used, "held": b.held, "left": b.left}
     show_one(shown, as_json=as_json)
+
+
+_MATCH = ("kind", "code", "name", "matched_by", "found", "found_name", "trouble", "amount")
+
+
+@pool.command()
+@click.argument("ref")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@with_session
+def catalogue(session: Session, ref: str, form: str) -> None:
+    """Show what the catalogue's images and sizes are in a pool, as the last sweep found it.
+
+    Rows of the kind `other` are images there that no offered image stands for.
+    """
+    found = pool_catalogue.of_pool(session, operator(), ref)
+    rows = [dict.fromkeys(_MATCH) | row for row in _matches(found)]
+    if form == "csv":
+        show_csv(rows, _MATCH)
+    else:
+        show_rows(rows, _MATCH, as_json=form == "json")
+    at = found.checked_at
+    more = found.others_count - len(found.others)
+    click.echo(f"looked at {at.isoformat(timespec='seconds')}" if at else "no sweep has told of it yet", err=True)
+    if more:
+        click.echo(f"{more} more of the kind other", err=True)
+
+
+def _matches(found: PoolCatalogueReport) -> Iterator[dict[str, Any]]:
+    for image in found.images:
+        match = asdict(image.match)
+        there = {"matched_by": match.pop("by"), "found": match.pop("id"), "found_name": match.pop("name")}
+        yield {"kind": "image", "name": image.name, **match, **there}
+    for flavor in found.flavors:
+        size = flavor.match
+        yield {"kind": "flavor", "code": size.code, "name": flavor.name, "found": size.id, "found_name": size.name}
+    for name in found.others:
+        yield {"kind": "other", "found_name": name}
 
 
 _CONNECTION = 'JSON, for libvirt like {"uri": "qemu:///system"}; better @FILE or @- where a secret is in it.'

@@ -1,8 +1,6 @@
 """Reports for people and spreadsheets."""
 
-import csv
 import json
-import sys
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +8,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from controlplane.cli.output import operator, with_session
+from controlplane.cli.output import operator, show_csv, with_session
 from controlplane.reports import decisions as decisions_report
 from controlplane.reports import usage as usage_report
 from controlplane.reports import vpn_usage as vpn_report
@@ -62,9 +60,5 @@ def vpn_usage(session: Session, start: datetime, end: datetime, shape: str) -> N
 def _print(lines: list[dict[str, Any]], columns: list[str], shape: str) -> None:
     if shape == "json":
         click.echo(json.dumps(lines, ensure_ascii=False, indent=2))
-        return
-    # Excel reads UTF-8 only where a byte order mark says so.
-    click.echo("\ufeff", nl=False)
-    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(lines)
+    else:
+        show_csv(lines, columns)

@@ -5,7 +5,7 @@ from controlplane.models.catalogue import Flavor, Image
 from controlplane.models.consoles import ConsoleTicket
 from controlplane.models.drifts import Drift, DriftKind, DriftOutcome, PoolCheck
 from controlplane.models.identity import ApiToken, IdempotencyKey, SignIn, SignInTry, User
-from controlplane.models.pools import Claim, Pool, PoolCapacity, Subnet
+from controlplane.models.pools import Claim, Pool, PoolCapacity, PoolCatalogue, Subnet
 from controlplane.models.projects import Project
 from controlplane.models.records import AuditEvent
 from controlplane.models.requests import (
@@ -39,6 +39,7 @@ __all__ = [
     "Notification",
     "Pool",
     "PoolCapacity",
+    "PoolCatalogue",
     "PoolCheck",
     "Project",
     "Request",

@@ -1,5 +1,6 @@
 """What resources are allocated from: pools with capacity, subnets with addresses, and the claims on them."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -63,6 +64,21 @@ class PoolCapacity(Base):
     total: Mapped[int | None] = mapped_column(BigInteger)
     reserved: Mapped[int] = mapped_column(BigInteger, default=0)
     ratio: Mapped[Decimal] = mapped_column(Numeric(8, 3), default=Decimal(1))
+
+
+class PoolCatalogue(Base):
+    """How the catalogue and a pool match, as it was last `found`: what a driver's `match_catalogue` gave. `unusable`:
+    how many of the offered images no machine can be made of there.
+
+    A table of its own: writing it at each sweep must not look like a change of the pool.
+    """
+
+    __tablename__ = "pool_catalogue"
+
+    pool_id: Mapped[UUID] = mapped_column(ForeignKey("pools.id", ondelete="CASCADE"), primary_key=True)
+    at: Mapped[datetime]
+    unusable: Mapped[int]
+    found: Mapped[dict[str, Any]]
 
 
 class Subnet(Recorded, Base):

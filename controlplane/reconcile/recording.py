@@ -20,6 +20,7 @@ from controlplane.actor import Actor
 from controlplane.db import new_id
 from controlplane.models import Drift, DriftOutcome, Pool, PoolCheck, Resource
 from controlplane.reconcile.compare import Comparison, Recorded, Seen
+from provisioners.contract import CatalogueMatch
 
 _AT_ONCE = 1000
 MISSING_AT_ONCE = 5
@@ -121,11 +122,13 @@ def pools_with_findings(session: Session) -> set[UUID]:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """How looking at a pool went: how many machines there are, or why it could not be looked at."""
+    """How looking at a pool went: how many machines there are, how the catalogue matches it where that was told, or why
+    it could not be looked at."""
 
     pool: UUID
     machines: int = 0
     trouble: str | None = None
+    match: CatalogueMatch | None = None
 
 
 def checked(session: Session, pools: Sequence[Checked]) -> None:

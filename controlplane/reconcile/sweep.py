@@ -16,7 +16,7 @@ from controlplane import jobs, lifecycle
 from controlplane.actor import Actor, system
 from controlplane.db import Sessions, is_lost, transaction
 from controlplane.models import Pool
-from controlplane.reconcile import gateways, recording, room, tenancy
+from controlplane.reconcile import catalogue, gateways, recording, room, tenancy
 from controlplane.reconcile.compare import Comparison, Seen, compare, unknown
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.recording import Checked, Taken
@@ -50,7 +50,8 @@ def sweep(sessions: Sessions, drivers: Drivers, only: UUID | None = None, trace:
         for pool in every:
             if pool.kind in gateways.KINDS:
                 jobs.enqueue_pool(session, pool.id, trace)
-        check = _Check(sessions, drivers, system("worker", trace), recording.pools_with_findings(session))
+        with_findings, offered = recording.pools_with_findings(session), catalogue.offer(session)
+        check = _Check(sessions, drivers, system("worker", trace), with_findings, offered)
     swept = Swept(looks=len(forgotten))
     done: list[Checked] = []
     for pool in pools:
@@ -61,17 +62,21 @@ def sweep(sessions: Sessions, drivers: Drivers, only: UUID | None = None, trace:
             swept = replace(swept, passed_over=(*swept.passed_over, pool.code))
     with transaction(sessions) as session:
         recording.checked(session, done)
+        # What was just written keeps other checks of these pools away until the end of the transaction.
+        catalogue.record(session, check.actor, {seen.pool: seen.match for seen in done if seen.match})
     return swept
 
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """What checking each pool needs. `with_findings`: the pools that had open ones when the sweep began."""
+    """What checking each pool needs. `with_findings`: the pools that had open ones when the sweep began; `offered`:
+    what the catalogue offered then."""
 
     sessions: Sessions
     drivers: Drivers
     actor: Actor
     with_findings: set[UUID]
+    offered: catalogue.Offer
 
 
 def _guarded(check: _Check, pool: Pool) -> tuple[Taken, Checked]:
@@ -100,7 +105,7 @@ def _check(check: _Check, pool: Pool) -> tuple[Taken, Checked]:
     """Its machines come first: trouble with its limits must not keep drift of machines from being found."""
     driver = check.drivers.of(pool.id, pool.driver, pool.connection)
     taken, present = _check_machines(check, pool, driver)
-    quotas, troubles = 0, []
+    quotas, match, troubles = 0, None, []
     try:
         room.follow(check.sessions, driver, pool, check.actor)
     except Exception as error:
@@ -109,7 +114,11 @@ def _check(check: _Check, pool: Pool) -> tuple[Taken, Checked]:
         quotas = tenancy.check(check.sessions, driver, pool, check.actor.trace)
     except Exception as error:
         troubles.append(_trouble(pool, error))
-    return replace(taken, quotas=quotas), Checked(pool.id, present, "; ".join(dict.fromkeys(troubles)) or None)
+    try:
+        match = catalogue.match(driver, check.offered)
+    except Exception as error:
+        troubles.append(_trouble(pool, error))
+    return replace(taken, quotas=quotas), Checked(pool.id, present, "; ".join(dict.fromkeys(troubles)) or None, match)
 
 
 def _check_machines(check: _Check, pool: Pool, driver: MachineDriver) -> tuple[Taken, int]:

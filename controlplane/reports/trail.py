@@ -63,14 +63,15 @@ def _json(events: Sequence[AuditEvent]) -> str:
 
 
 def _csv(events: Sequence[AuditEvent]) -> str:
-    return "".join(_line([_cell(value) for value in _row(event).values()]) for event in events)
+    return "".join(_line([cell(value) for value in _row(event).values()]) for event in events)
 
 
 def _row(event: AuditEvent) -> dict[str, Any]:
     return {name: getattr(event, name) for name in FIELDS} | {"at": event.at.isoformat().replace("+00:00", "Z")}
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """Return what a cell of a CSV file says; text that a spreadsheet would run gets a quote before it."""
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 

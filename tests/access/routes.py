@@ -241,7 +241,8 @@ _VPN_PAGES = (
 )
 
 _POOLS = (
-    *_all("pools.index", "pools.show", needs="pool.read"),
+    *_all("pools.index", "pools.show", "pools.catalogue", needs="pool.read"),
+    *_all("console.pool", "console.pool_csv", needs="pool.read"),
     Route(
         "pools.create",
         ("pool.write",),

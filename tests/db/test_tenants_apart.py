@@ -48,8 +48,8 @@ CATALOGUE = {
 
 
 def closed(table: str) -> bool:
-    """Tell whether a table is the workers' alone: the application role may not even ask what is in it."""
-    return table.startswith("procrastinate_") or table == "projects"
+    """Tell whether a table is the centre's alone: the application role may not even ask what is in it."""
+    return table.startswith("procrastinate_") or table in {"pool_catalogue", "projects"}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from provisioners.openstack_driver import OpenStackDriver, connect
 from tests.drivers import openstack_double as double
 from tests.drivers.makers import LABS, Lab
-from tests.drivers.openstack_double import NETWORK, NOVAS, PROJECT, SERVERS, Double
+from tests.drivers.openstack_double import NETWORK, NOVAS, PROJECT, SERVERS, Double, an_image
 
 
 @pytest.fixture(params=LABS)
@@ -32,7 +32,7 @@ def region() -> Iterator[Double]:
         made.answers("PUT", f"/identity/v3/projects/{PROJECT}/users/{double.US}/roles/member-role", 204)
         made.answers("GET", "/compute/v2.1/flavors/detail", body={"flavors": []})
         made.answers("POST", "/compute/v2.1/flavors", body={"flavor": {}})
-        made.answers("GET", "/image/v2/images", body={"images": [{"id": "an-image", "status": "active"}]})
+        made.answers("GET", "/image/v2/images", body={"images": [an_image("debian-12", id="an-image")]})
         network = {"id": "gov-network", "project_id": "centre", "shared": True}
         made.answers("GET", f"{NETWORK}/networks", body={"networks": [network]})
         subnets = [{"id": cidr, "network_id": "gov-network", "cidr": cidr} for cidr in ("10.20.0.0/24", "fd20::/64")]

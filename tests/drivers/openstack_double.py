@@ -183,6 +183,19 @@ def a_server(spec: MachineSpec | None = None, **changes: Any) -> dict[str, Any]:
     return shown | changes
 
 
+def an_image(name: str, **changes: Any) -> dict[str, Any]:
+    """Return a public image as Glance shows it, with what a match of the catalogue reads."""
+    shown = {"id": f"{name}-id", "name": name, "status": "active", "visibility": "public", "disk_format": "qcow2"}
+    return {**shown, "os_hash_value": None, "min_disk": 0, "min_ram": 0, "virtual_size": None} | changes
+
+
+def a_flavor(name: str, vcpu: int, memory_mib: int, disk_gib: int, **changes: Any) -> dict[str, Any]:
+    """Return a public flavor as Nova shows it."""
+    size = {"vcpus": vcpu, "ram": memory_mib, "disk": disk_gib}
+    shown = {"id": f"{name}-id", "name": name, **size, "swap": 0, "OS-FLV-EXT-DATA:ephemeral": 0, "extra_specs": {}}
+    return shown | changes
+
+
 def a_volume(spec: MachineSpec, number: int, **changes: Any) -> dict[str, Any]:
     """Return a free volume as Cinder shows it to an administrator: data disk `number` of the machine of `spec`. `on` is
     the server and `device` where it is attached."""

@@ -12,7 +12,7 @@ import pytest
 from provisioners import openstack_driver
 from provisioners.contract import MachineSpec
 from provisioners.openstack_link import Document, Link, Service
-from tests.drivers.openstack_double import NOVAS, SERVERS, Answer, Double, Request, a_server
+from tests.drivers.openstack_double import NOVAS, SERVERS, Answer, Double, Request, a_server, an_image
 
 Moment = Literal["before", "after"]
 
@@ -47,7 +47,7 @@ class LivingRegion(Double):
         """Orders that Nova is too busy for, once each."""
         self.fails: list[str] = []
         """Orders that it takes and that come to nothing, once each."""
-        self.answers("GET", "/image/v2/images", body={"images": [{"id": "an-image", "status": "active"}]})
+        self.answers("GET", "/image/v2/images", body={"images": [an_image("debian-12"), an_image("kylin-v10")]})
 
     def settle(self) -> None:
         """Let Nova be done with what it works on."""

@@ -7,7 +7,7 @@ import pytest
 
 from provisioners.contract import Rejected, Underway
 from provisioners.openstack_driver import OpenStackDriver
-from tests.drivers.openstack_double import NETWORK, NOVAS, PROJECT, SERVERS, Double
+from tests.drivers.openstack_double import NETWORK, NOVAS, PROJECT, SERVERS, Double, an_image
 from tests.drivers.test_openstack_refusals import PORTS, SPEC, neutron, refused
 
 OUR_PORT = {"id": "our-port", "name": f"steppe-{SPEC.id}-0", "device_id": "", "project_id": PROJECT}
@@ -16,12 +16,17 @@ OUR_PORT = {"id": "our-port", "name": f"steppe-{SPEC.id}-0", "device_id": "", "p
 @pytest.mark.parametrize(
     ("images", "code", "words"),
     [
-        ([{"id": "a"}, {"id": "b"}], "openstack.images", "2 images are called debian-12; give the catalogue an id"),
+        (
+            [an_image("debian-12", id="a"), an_image("debian-12", id="b")],
+            "openstack.images",
+            "2 images are called debian-12; give the catalogue an id",
+        ),
         ([], "openstack.no_image", "the region has no image debian-12"),
+        ([an_image("Debian-12")], "openstack.no_image", "the region has no image debian-12"),
     ],
 )
 def test_an_image_that_is_not_just_one_is_refused_with_advice(
-    region: Double, driver: OpenStackDriver, images: list[dict[str, str]], code: str, words: str
+    region: Double, driver: OpenStackDriver, images: list[dict[str, Any]], code: str, words: str
 ) -> None:
     region.answers("GET", "/image/v2/images", body={"images": images})
     refused(driver, code, words)

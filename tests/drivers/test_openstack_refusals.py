@@ -11,7 +11,7 @@ from provisioners.contract import Missing, Nic, Rejected, Underway, Unreachable
 from provisioners.openstack_driver import OpenStackDriver
 from provisioners.openstack_servers import TRIED
 from tests.drivers.makers import a_machine
-from tests.drivers.openstack_double import NETWORK, NOVAS, SERVERS, Double, a_server
+from tests.drivers.openstack_double import NETWORK, NOVAS, SERVERS, Double, a_server, an_image
 
 SPEC = a_machine(id=uuid7(), generation=4, nics=(Nic("52:54:00:00:00:07", "gov", "10.20.0.7", 24),))
 DETAIL, PORTS = f"{SERVERS}/detail", f"{NETWORK}/ports"
@@ -81,7 +81,7 @@ def test_a_project_that_we_may_not_make_is_refused_in_keystones_words(region: Do
 def test_after_a_refusal_images_and_networks_are_looked_up_anew(region: Double, driver: OpenStackDriver) -> None:
     region.answers("POST", SERVERS, 400, nova("Can not find requested image"), times=1)
     refused(driver, "openstack.refused", "Can not find requested image")
-    region.answers("GET", "/image/v2/images", body={"images": [{"id": "a-newer-image"}]})
+    region.answers("GET", "/image/v2/images", body={"images": [an_image("debian-12", id="a-newer-image")]})
     with pytest.raises(Underway):
         driver.create(SPEC)
     assert region.asked("POST", SERVERS)[1].body["server"]["imageRef"] == "a-newer-image"

@@ -6,6 +6,7 @@ from tests.labs import openstack_adoption as adoption
 from tests.labs import openstack_contract as contract
 from tests.labs import openstack_disks as disks
 from tests.labs import openstack_kills as kills
+from tests.labs import openstack_matched as matched
 from tests.labs import openstack_networks as networks
 from tests.labs import openstack_quota as quota
 from tests.labs import openstack_race as race
@@ -20,6 +21,7 @@ IN_ORDER: tuple[Callable[[Lab], None], ...] = (
     disks.a_department_asks_for_data_disks,
     networks.a_department_has_networks_of_its_own,
     quota.a_quota_follows,
+    matched.the_catalogue_is_matched,
     race.fifty_at_once,
     adoption.what_others_made_is_taken_over,
     kills.a_worker_is_killed,

@@ -6,12 +6,14 @@ from flask import Response
 
 from controlplane import lookups
 from controlplane.pool_secrets import sealed
+from controlplane.reports import pool_catalogue
 from controlplane.reports import quota as report
 from controlplane.services import pools as service
 from web import present
 from web.api.nouns import listing, noun
 from web.context import actor, entrance, session, version
 from web.schemas import CapacityBody, PoolBody, PoolChange, PoolQuery, RefPath, WriteQuery
+from web.shapes import PoolCatalogue
 
 api = noun("pools", "/pools", "What resources are allocated from, and how much of it is left")
 
@@ -42,6 +44,12 @@ def show(path: RefPath) -> Response:
     balances = report.of_pools(session(), actor(), [found.id]).get(found.id, ())
     body = {**present.pool(found), "classes": [present.balance(b) for b in balances]}
     return present.answer(body, version=found.version)
+
+
+@api.get("/<ref>/catalogue", responses={200: PoolCatalogue})
+def catalogue(path: RefPath) -> Response:
+    """Show what the catalogue's images and sizes are in a pool, as the last sweep found it"""
+    return present.answer(present.pool_catalogue(pool_catalogue.of_pool(session(), actor(), path.ref)))
 
 
 @api.patch("/<ref>")

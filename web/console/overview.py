@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from controlplane.policy import allows, authorize
 from controlplane.reports import overview as report
+from controlplane.reports import pool_catalogue
 from controlplane.reports.bulletin import bulletin
 from web.console import desk
 from web.context import actor, session
@@ -30,11 +31,13 @@ def home() -> str | Redirect:
         return redirect(url_for("console.account"))
     of_centre = allows(actor(), "centre.read")
     own = actor().department
+    pools = report.pools(session(), actor(), "vm") if allows(actor(), "pool.read") else []
     return render_template(
         "overview.html",
         figures=bulletin(session(), actor(), datetime.now(UTC)) if of_centre else None,
         gauges=_gauges(),
-        pools=report.pools(session(), actor(), "vm") if allows(actor(), "pool.read") else [],
+        pools=pools,
+        lacking=pool_catalogue.unusable(session(), actor(), [p.pool.id for p in pools]) if pools else {},
         ranking=_ranking() if of_centre else [],
         states=report.states(session(), actor(), "vm"),
         attention=report.attention(session(), actor()),
