@@ -190,7 +190,7 @@ class Catalogue:
         return matching.answering(called, self._link.few("image", "/images", "images", status="active", **asked))
 
     def _external_network(self, name: str) -> str:
-        outside = {"router:external": "true", "id" if _is_id(name) else "name": name}
+        outside = {"router:external": "true", "id" if matching.is_id(name) else "name": name}
         found = self._link.few("network", "/networks", "networks", **outside)
         if len(found) != 1:
             raise Rejected("openstack.no_network", f"the region has {len(found) or 'no'} external networks {name}")
