@@ -15,11 +15,15 @@ from typing import TypeVar
 from uuid import UUID
 
 from provisioners.contract import (
+    CatalogueDriver,
+    CatalogueMatch,
     Driver,
     GatewayDriver,
     Machine,
     MachineDriver,
     MachineSpec,
+    OfferedFlavor,
+    OfferedImage,
     Room,
     RoomDriver,
     Tenant,
@@ -100,8 +104,10 @@ def gated(driver: Driver, limits: Limits) -> Driver:
     """Return a driver behind a gate of its own, offering what the driver offers."""
     if isinstance(driver, GatewayDriver):
         return GatedGateway(driver, Gate(limits))
-    cloud = isinstance(driver, TenantDriver) and isinstance(driver, RoomDriver)
-    return (GatedCloud if cloud else GatedDriver)(driver, Gate(limits))
+    told = isinstance(driver, CatalogueDriver)
+    cloud = told and isinstance(driver, TenantDriver) and isinstance(driver, RoomDriver)
+    behind = GatedCloud if cloud else GatedCatalogue if told else GatedDriver
+    return behind(driver, Gate(limits))
 
 
 class GatedDriver:
@@ -148,7 +154,16 @@ class GatedDriver:
         _close(self._gate, self._driver)
 
 
-class GatedCloud(GatedDriver):
+class GatedCatalogue(GatedDriver):
+    """A driver that knows what the catalogue is in its pool, behind its pool's gate."""
+
+    def match_catalogue(self, images: Collection[OfferedImage], flavors: Collection[OfferedFlavor]) -> CatalogueMatch:
+        assert isinstance(self._driver, CatalogueDriver)  # noqa: S101 - `gated` saw to it
+        known = self._driver
+        return self._gate.call(lambda: known.match_catalogue(images, flavors))
+
+
+class GatedCloud(GatedCatalogue):
     """A driver that knows tenants and how much there is, behind its pool's gate."""
 
     def room(self) -> dict[str, Room]:

@@ -65,7 +65,7 @@ def the_catalogue_is_matched(lab: Lab) -> None:
             assert found["flavors"][0]["found"] is None
             drift(steppe)
             assert _report(steppe)["flavors"][0]["found_name"] == "steppe-1-160-1"
-        with lab.report.check("once the image is there, the next sweep says so and the trail tells of it"):
+        with lab.report.check("once the image is there, the next sweep says so"):
             _upload(connect(FIRST_ADMIN).image, "not-there")
             drift(steppe)
             images = {image["code"]: image for image in _report(steppe)["images"]}

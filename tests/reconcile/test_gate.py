@@ -10,9 +10,18 @@ import pytest
 
 from controlplane.db import transaction
 from controlplane.reconcile.drivers import Drivers
-from controlplane.reconcile.gate import Gate, GatedDriver, Limits
+from controlplane.reconcile.gate import Gate, GatedDriver, Limits, gated
 from provisioners import registry
-from provisioners.contract import MachineDriver, Missing, Unreachable
+from provisioners.contract import (
+    CatalogueDriver,
+    MachineDriver,
+    Missing,
+    OfferedImage,
+    RoomDriver,
+    TenantDriver,
+    Unreachable,
+)
+from tests.drivers.makers import simulated_node
 from tests.factories import ask, vm
 from tests.reconcile.lab import Lab
 from tests.reconcile.test_worker import rows, work
@@ -68,6 +77,26 @@ def test_what_a_driver_raises_comes_through(tmp_path: Path) -> None:
     driver = GatedDriver(registry.connect("fake", {"node": uuid4().hex}, tmp_path), Gate(QUICK))
     with pytest.raises(Missing):
         driver.delete(uuid4())
+
+
+@pytest.mark.parametrize(
+    ("driver", "connection"),
+    [("fake", {}), ("fake", {"cloud": True}), ("libvirt", simulated_node("hv-01")), ("openstack", {"cloud": "x"})],
+)
+def test_a_driver_behind_a_gate_offers_the_sweep_what_it_offers_without_one(
+    driver: str, connection: dict[str, Any], tmp_path: Path
+) -> None:
+    bare = registry.connect(driver, connection, tmp_path)
+    behind = gated(bare, QUICK)
+    for offer in (TenantDriver, RoomDriver, CatalogueDriver):
+        assert isinstance(behind, offer) == isinstance(bare, offer), offer
+    bare.close()
+
+
+def test_how_the_catalogue_matches_comes_through(tmp_path: Path) -> None:
+    behind = gated(registry.connect("fake", {"cloud": True, "node": uuid4().hex}, tmp_path), Limits(2, 30))
+    assert isinstance(behind, CatalogueDriver)
+    assert [image.code for image in behind.match_catalogue([OfferedImage("x", None, 1)], []).images] == ["x"]
 
 
 def test_a_driver_that_hangs_does_not_hold_up_the_end_of_a_worker(mended: threading.Event, tmp_path: Path) -> None:
