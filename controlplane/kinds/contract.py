@@ -16,13 +16,16 @@ from quotas import wire
 
 
 class Owner(Protocol):
-    """The department that asks, as far as a kind needs to know it."""
+    """The department that asks, as far as a kind needs to know it. `lineage` leads from the top of the tree to it."""
 
     @property
     def id(self) -> UUID: ...
 
     @property
     def code(self) -> str: ...
+
+    @property
+    def lineage(self) -> list[UUID]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def prepare(session: Session, department: UUID, specs: Sequence[VmSpec]) -> Call
     named = _named_by(session, department, specs)
 
     def resolve(owner: Owner) -> list[Prepared]:
-        names = _Names(named)
+        names = _Names(session, named, owner)
         prepared: list[Prepared] = []
         problems: list[tuple[int, Refusal]] = []
         for row, spec in enumerate(specs):
@@ -164,14 +164,27 @@ def _named_by(session: Session, department: UUID, specs: Sequence[VmSpec]) -> Re
 
 
 class _Names:
-    """The catalogue entries that a set of asks names, by code."""
+    """The catalogue entries that a set of asks of a department names, by code; a subnet that is another department's
+    own is none."""
 
-    def __init__(self, named: Reply) -> None:
+    def __init__(self, session: Session, named: Reply, department: Owner) -> None:
         [(systems, images, flavors, subnets)] = named
         self.systems = {code: _System(code, UUID(id_), level) for code, id_, level in systems}
         self.images = {row[0]: _Image(*row) for row in images}
         self.flavors = {row[0]: _Flavor(*row) for row in flavors}
-        self.subnets = {code: _Subnet(code, UUID(id_), UUID(site), *more) for code, id_, site, *more in subnets}
+        owners = {UUID(row[-1]) for row in subnets if row[-1]}
+        codes = _codes(session, department, owners) if owners else {}
+        self.subnets = {
+            code: _Subnet(code, UUID(id_), UUID(site), cidr, network, gateway, dns, codes.get(owner or ""))
+            for code, id_, site, cidr, network, gateway, dns, owner in subnets
+            if owner is None or owner in codes
+        }
+
+
+def _codes(session: Session, department: Owner, owners: set[UUID]) -> dict[str, str]:
+    """Return the codes of those of the owners that the department is or is below, by their ids as JSON has them."""
+    above = owners.intersection(department.lineage)
+    return {str(id_): code for id_, code in wire.run(session, _CODES, {"ids": wire.ids(above)})}
 
 
 _NAMED = """
@@ -187,13 +200,11 @@ _NAMED = """
            (SELECT coalesce(json_agg(json_build_array(code, vcpu, memory_mib, disk_gib)), '[]')
             FROM flavors WHERE code = ANY(%(flavors)s::text[]) AND offered),
            (SELECT coalesce(json_agg(json_build_array(
-                code, id, site_id, cidr, network, gateway, dns,
-                (SELECT d.code FROM departments d WHERE d.id = department_id)
+                code, id, site_id, cidr, network, gateway, dns, department_id
             )), '[]')
-            FROM subnets WHERE code = ANY(%(subnets)s::text[]) AND (department_id IS NULL OR department_id = ANY(
-                (SELECT lineage FROM departments d WHERE d.id = %(department)s)::uuid[]
-            )))
+            FROM subnets WHERE code = ANY(%(subnets)s::text[]))
 """
+_CODES = "SELECT id, code FROM departments WHERE id = ANY(%(ids)s::uuid[])"
 _IMAGE = "SELECT code, source, min_disk_gib FROM images WHERE code = %(code)s AND offered"
 _FLAVOR = "SELECT code, vcpu, memory_mib, disk_gib FROM flavors WHERE code = %(code)s AND offered"
 
