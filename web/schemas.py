@@ -269,7 +269,9 @@ class PoolChange(Change):
 
 
 class VmBody(VmSpec):
-    department: Code | None = Field(None, description="the caller's own where it is left out")
+    """The spec of a VM as it is kept, and beside it for whom."""
+
+    department: Code | None = Field(None, exclude=True, description="the caller's own where it is left out")
 
 
 class VmsBody(Strict):

@@ -29,11 +29,7 @@ def index(query: VmQuery) -> Response:
 @api.post("", responses={202: Vm})
 def create(body: VmBody, query: WriteQuery) -> Response:
     """Ask for one VM"""
-    # What the body is of was seen to already.
-    given = body.model_fields_set - {"department"}
-    # All fields are handed over: what pydantic has to make a default for costs more than the rest of the request body.
-    spec = VmSpec.model_construct(given, **{name: getattr(body, name) for name in VmSpec.model_fields})
-    submitted = _submit(body.department, [spec])
+    submitted = _submit(body.department, [body])
     [vm] = submitted.resources
     return present.created(_with_quota(submitted, _made(submitted, vm)), "/vms", vm, 202)
 
