@@ -95,8 +95,7 @@ def allocate(
         wire.write(
             session,
             decided.posting,
-            _recording(decided.submitted),
-            *(() if granted else (_requesting(actor, decided.submitted),)),
+            _recording(decided.submitted, None if granted else actor),
             *([kind.aside(demanding)] if kind.aside else ()),
             claims.taking([(subnet, address, m.id) for m in made for subnet, address in m.addresses.items()]),
             audit.recording(actor, [_said(decided.submitted, m) for m in made]),
@@ -286,13 +285,8 @@ def _demand(department: Asking, subject: UUID, item: Prepared, pool: Candidate |
     return Demand(subject, department.id, item.demand, above, pool.id if pool else None)
 
 
-def _requesting(actor: Actor, submitted: Submitted) -> wire.Write:
-    """Return what records an ask that nobody had to decide on as a request that is under way."""
-    asked = {"request": submitted.id, "asked_by": actor.id, "asked_by_name": actor.name, "asked_for": actor.user}
-    return wire.Write(_REQUESTED, asked)
-
-
-def _recording(submitted: Submitted) -> wire.Write:
+def _recording(submitted: Submitted, asked_by: Actor | None) -> wire.Write:
+    """Return what records resources; and the ask, where nobody had to decide on it, as a request that is under way."""
     resources = [
         {
             "id": a.id,
@@ -308,7 +302,12 @@ def _recording(submitted: Submitted) -> wire.Write:
         for a in submitted.resources
     ]
     of = {"request": submitted.id, "kind": submitted.kind, "department": submitted.department.id}
-    return wire.Write(_RECORDED, {**of, "resources": wire.rows(resources)})
+    recorded = {**of, "resources": wire.rows(resources)}
+    if asked_by is None:
+        return wire.Write(_RECORDED, recorded)
+    items = [{"do": "create", "kind": submitted.kind, "spec": a.prepared.spec} for a in submitted.resources]
+    asked = {"asked_by": asked_by.id, "asked_by_name": asked_by.name, "asked_for": asked_by.user}
+    return wire.Write((*_RECORDED, *_REQUESTED), {**recorded, **asked, "items": wire.rows(items)})
 
 
 def _said(submitted: Submitted, made: Allocated) -> audit.Act:
@@ -333,31 +332,24 @@ _LOCK_GROUP = "SELECT pg_advisory_xact_lock(hashtextextended(%(group)s, 0))"
 
 _RECORDED: wire.Parts = (
     (
-        "made",
-        """
-        SELECT * FROM json_to_recordset(%(resources)s::json)
-        m(id uuid, name text, system uuid, pool uuid, spread_group text, spec jsonb, wanted jsonb, demand jsonb,
-          lease_until timestamptz)
-        """,
-    ),
-    (
         "recorded",
         """
         INSERT INTO resources (kind, department_id, request_id, state, desired, generation, observed_generation,
                                version, id, name, system_id, pool_id, spread_group, spec, wanted, demand, lease_until)
-        SELECT %(kind)s, %(department)s, %(request)s, 'building', 'present', 1, 0, 1, made.* FROM made
+        SELECT %(kind)s, %(department)s, %(request)s, 'building', 'present', 1, 0, 1, made.*
+        FROM json_to_recordset(%(resources)s::json)
+             made(id uuid, name text, system uuid, pool uuid, spread_group text, spec jsonb, wanted jsonb, demand jsonb,
+                  lease_until timestamptz)
         """,
     ),
 )
 
-# `made` is of the write before it.
 _REQUESTED: wire.Parts = (
     (
         "requested",
         """
         INSERT INTO requests (id, kind, department_id, state, items, asked_by, asked_by_name, asked_for, version)
-        SELECT %(request)s, %(kind)s, %(department)s, 'fulfilling',
-               (SELECT jsonb_agg(jsonb_build_object('do', 'create', 'kind', %(kind)s::text, 'spec', spec)) FROM made),
+        SELECT %(request)s, %(kind)s, %(department)s, 'fulfilling', %(items)s::jsonb,
                %(asked_by)s, %(asked_by_name)s, %(asked_for)s, 1
         """,
     ),
