@@ -71,7 +71,7 @@ def _scarcest_left(pool: Candidate, need: Need) -> float:
     classes = need.amounts
     left = map(sub, map(pool.free.__getitem__, classes), classes.values())
     shares: Iterable[float] = map(truediv, left, map(pool.limit.__getitem__, classes))
-    return min(1.0, *shares)
+    return min((1.0, *shares))
 
 
 Filter = Callable[[Candidate, Need], bool]

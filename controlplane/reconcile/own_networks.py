@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import structlog
+from netaddr import IPNetwork
 from sqlalchemy import select
 
 from controlplane.db import Sessions, transaction
@@ -53,5 +54,6 @@ def _recorded(sessions: Sessions, departments: Collection[str]) -> Mapping[str, 
     of = select(Department.code, Subnet.network, Subnet.cidr).join(Department, Department.id == Subnet.department_id)
     with transaction(sessions) as session:
         for code, network, cidr in session.execute(of.where(Department.code.in_(departments))):
-            kept.setdefault(code, set()).update({(network, cidr), (network, "")})
+            # As clouds write ranges: whoever made the subnet may have written it otherwise.
+            kept.setdefault(code, set()).update({(network, str(IPNetwork(cidr).cidr)), (network, "")})
     return kept

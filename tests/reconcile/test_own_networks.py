@@ -141,3 +141,11 @@ def test_a_cloud_that_is_away_keeps_its_finding_and_is_asked_again(left: Lab) ->
     over_there(left).fail_next("remove_network", Unreachable("no route"))
     sweep(left.sessions, left.drivers)
     assert [found.outcome for found in findings(left)] == [None]
+
+
+def test_a_network_stays_however_its_range_was_written_down(cloud: Lab) -> None:
+    own_subnet(cloud, cidr="10.7.0.0/255.255.255.0")
+    built(cloud, cloud.ask(subnets=["lab"]))
+    before = there(cloud)
+    sweep(cloud.sessions, cloud.drivers)
+    assert there(cloud) == before == {LAB}
