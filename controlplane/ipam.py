@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from netaddr import AddrFormatError, IPAddress, IPNetwork, IPRange, IPSet
+from netaddr import AddrFormatError, IPAddress, IPNetwork, IPRange, IPSet, valid_ipv4, valid_ipv6
 
 KEPT_BY_ITS_NETWORK = 3
 """As many DHCP servers as a network has at most."""
@@ -72,6 +72,11 @@ def can_give(block: Block, address: str) -> bool:
         return False
     same_family = int(plain.version) == version(block.cidr)
     return same_family and any(first <= int(plain) <= last for first, last in usable(block))
+
+
+def is_address(text: str) -> bool:
+    """Tell whether `text` is an address of either family, written out."""
+    return bool(valid_ipv4(text) or valid_ipv6(text))
 
 
 def lowest_free(

@@ -7,7 +7,7 @@ nothing that has ports, so one is left whoever is faster, and whose was deleted 
 
 from typing import Any, Literal
 
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPAddress, IPNetwork, valid_ipv4, valid_ipv6
 
 from provisioners.contract import Nic, OwnNetwork, Rejected, Unreachable
 from provisioners.openstack_catalogue import OURS, Catalogue, Place
@@ -150,9 +150,10 @@ def _subnet_body(nic: Nic, own: OwnNetwork, network: str, owner: str) -> Documen
 
 
 def _name_servers(nic: Nic) -> list[str]:
-    """Return the name servers that Neutron takes for a subnet: those of its own family."""
-    version = IPAddress(nic.address).version
-    return [server for server in nic.dns if IPAddress(server).version == version]
+    """Return the name servers that Neutron takes for a subnet: those of its own family. Records of old may hold what is
+    no address."""
+    valid = {4: valid_ipv4, 6: valid_ipv6}[IPAddress(nic.address).version]
+    return [server for server in nic.dns if valid(server)]
 
 
 def _router(link: Link, catalogue: Catalogue, owner: str) -> str:

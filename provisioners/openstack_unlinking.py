@@ -9,7 +9,7 @@ from netaddr import IPNetwork
 
 from provisioners.contract import Rejected
 from provisioners.openstack_catalogue import OURS
-from provisioners.openstack_link import Document, Link
+from provisioners.openstack_link import Conflict, Document, Link
 from provisioners.openstack_networks import INTERFACES, is_users, ours
 
 Ranges = frozenset[tuple[str, str]]
@@ -51,9 +51,9 @@ def _remove(link: Link, project: str, network: Document, goes: Callable[[Documen
     going = [subnet for subnet in subnets if goes(subnet)]
     for subnet in going:
         _unlink(link, project, network, subnet)
-        link.tell("network", "DELETE", f"/subnets/{subnet['id']}")
+        _tell(link, "DELETE", f"/subnets/{subnet['id']}")
     if len(going) == len(subnets):
-        link.tell("network", "DELETE", f"/networks/{network['id']}")
+        _tell(link, "DELETE", f"/networks/{network['id']}")
 
 
 def _unlink(link: Link, project: str, network: Document, subnet: Document) -> None:
@@ -66,11 +66,19 @@ def _unlink(link: Link, project: str, network: Document, subnet: Document) -> No
         detail = f"network {network['name']} still has port {port['id']} of project {port['project_id']}"
         raise Rejected("openstack.project_in_use", detail)
     for router in {port["device_id"] for port in linking}:
-        link.tell("network", "PUT", f"/routers/{router}/remove_router_interface", {"subnet_id": subnet["id"]})
+        _tell(link, "PUT", f"/routers/{router}/remove_router_interface", {"subnet_id": subnet["id"]})
 
 
 def _remove_routers(link: Link, project: str) -> None:
     for router in ours(link, "router", project_id=project):
         ports = link.few("network", "/ports", "ports", device_id=router["id"], fields=_PORT)
         if not any(port["device_owner"] in INTERFACES for port in ports):
-            link.tell("network", "DELETE", f"/routers/{router['id']}")
+            _tell(link, "DELETE", f"/routers/{router['id']}")
+
+
+def _tell(link: Link, method: str, path: str, body: Document | None = None) -> None:
+    """Order that something go. Raises Rejected where Neutron says that it is in use, by what no list of ports shows."""
+    try:
+        link.tell("network", method, path, body)
+    except Conflict as conflict:
+        raise Rejected("openstack.project_in_use", str(conflict)) from conflict

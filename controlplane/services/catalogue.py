@@ -42,10 +42,11 @@ def create_image(session: Session, actor: Actor, values: Mapping[str, Any]) -> I
 
 def create_subnet(session: Session, actor: Actor, values: Mapping[str, Any]) -> Subnet:
     """Create a subnet; with `department`, a code, it is that department's own. Raises AlreadyExists, NotFound for site
-    and department; Invalid where it overlaps another on the same network or of the same department, or its ranges lie
-    outside it."""
+    and department; Invalid where it overlaps another on the same network or of the same department, its ranges lie
+    outside it, or a name server is no address."""
     authorize(actor, "catalogue.write")
     plain = {"gateway": None, "dns": [], "reserved": [], "excluded": [], **values}
+    _check_name_servers(plain)
     site = lookups.site_for(session, actor, plain.pop("site"))
     code = plain.pop("department", None)
     owner = lookups.department_for(session, actor, code, "catalogue.write", keep=True) if code else None
@@ -76,8 +77,10 @@ def create_subnet(session: Session, actor: Actor, values: Mapping[str, Any]) -> 
 
 
 def update(session: Session, actor: Actor, thing: T, values: Mapping[str, Any], version: int | None = None) -> T:
-    """Change plain values of a catalogue entry. What exists already keeps what it was built with. Raises Stale."""
+    """Change plain values of a catalogue entry. What exists already keeps what it was built with. Raises Stale; Invalid
+    for a name server that is no address."""
     authorize(actor, "catalogue.write")
+    _check_name_servers(values)
     if version is not None and version != thing.version:
         raise Stale
     before = {key: getattr(thing, key) for key in values}
@@ -87,6 +90,12 @@ def update(session: Session, actor: Actor, thing: T, values: Mapping[str, Any], 
     _said(session, actor, thing, "update", {"before": before, "after": dict(values)})
     session.flush()
     return thing
+
+
+def _check_name_servers(values: Mapping[str, Any]) -> None:
+    for server in values.get("dns") or ():
+        if not ipam.is_address(server):
+            raise Invalid(field="dns", reason=f"{server!r} is no IP address")
 
 
 def delete_subnet(session: Session, actor: Actor, ref: str) -> None:

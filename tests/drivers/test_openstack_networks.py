@@ -82,9 +82,6 @@ def outward(region: Double) -> Iterator[OpenStackDriver]:
     opened.close()
 
 
-# --- made
-
-
 def test_the_first_address_makes_network_subnet_router_and_link_in_the_departments_project(
     region: Double, driver: OpenStackDriver
 ) -> None:
@@ -202,9 +199,6 @@ def test_a_department_below_may_have_ports_on_it(region: Double, driver: OpenSta
     assert region.asked("POST", PORTS)[0].body["port"]["project_id"] == "belows"
 
 
-# --- two at once
-
-
 @pytest.mark.parametrize(
     ("ports", "goes"),
     [([[], []], "other"), ([[LINKED], []], "other"), ([[], [a_port("compute:nova", "web")]], "labs")],
@@ -277,9 +271,6 @@ def test_a_network_that_goes_before_its_port_is_made_is_looked_at_anew(region: D
     assert len(region.asked("GET", NETWORKS)) > known
 
 
-# --- refused
-
-
 @pytest.mark.parametrize(
     ("missing", "path", "answer", "code"),
     [
@@ -304,9 +295,6 @@ def test_what_neutron_refuses_is_a_fault(
     with pytest.raises(Rejected) as refusal:
         driver.create(ON_OWN)
     assert refusal.value.code == code
-
-
-# --- found and taken down
 
 
 def test_own_networks_are_found_with_their_ranges_by_department(region: Double, driver: OpenStackDriver) -> None:
@@ -357,6 +345,34 @@ def test_what_somebody_else_put_on_a_network_keeps_it(
         driver.remove_network("dsj", "lab", "10.7.0.0/24")
     assert refusal.value.code == "openstack.project_in_use"
     assert ordered(region) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", UNLINK),
+        ("DELETE", f"{SUBNETS}/labs-v4"),
+        ("DELETE", f"{NETWORKS}/labs"),
+        ("DELETE", f"{ROUTERS}/steppes"),
+    ],
+)
+def test_what_neutron_says_is_in_use_stays_and_is_said_and_not_tried_for_ever(
+    region: Double, driver: OpenStackDriver, method: str, path: str
+) -> None:
+    to_be_removed(region)
+    region.answers(method, path, 409, neutron("InUse", "a route or a port without an address is on it"))
+    with pytest.raises(Rejected, match="a route or a port without an address") as refusal:
+        driver.remove_network("dsj", "lab", "10.7.0.0/24")
+    assert refusal.value.code == "openstack.project_in_use"
+
+
+def test_a_name_server_of_old_that_is_no_address_keeps_no_machine_from_its_network(
+    region: Double, driver: OpenStackDriver
+) -> None:
+    there(region, subnets=[a_subnet(dns_nameservers=[])])
+    region.answers("PUT", f"{SUBNETS}/labs-v4", 200, {})
+    create(driver, replace(ON_OWN, nics=(replace(NIC, dns=("ns1.example", "10.7.0.53", "fd07::53")),)))
+    assert region.asked("PUT", f"{SUBNETS}/labs-v4")[0].body == {"subnet": {"dns_nameservers": ["10.7.0.53"]}}
 
 
 def test_a_network_of_a_department_that_the_region_does_not_know_is_gone(

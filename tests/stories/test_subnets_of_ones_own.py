@@ -152,3 +152,13 @@ def test_a_stranger_is_not_adopted_with_an_address_of_another_departments_networ
     assert http.admin.post(f"/drifts/{found}/adopt", {**ask, "department": "finance"}).status_code == 404
     adopted = http.admin.post(f"/drifts/{found}/adopt", {**ask, "department": "environment"})
     assert adopted.json["addresses"] == [{"subnet": "lab", "address": "10.7.0.5"}]
+
+
+@pytest.mark.parametrize("typed", ["ns1.example", "", " 10.7.0.53", "10.7"])
+def test_a_name_server_that_is_no_address_is_refused(http: Callers, typed: str) -> None:
+    for asked in (
+        http.admin.post("/subnets", {**OWN, "dns": ["10.7.0.53", typed]}),
+        http.admin.patch("/subnets/business", {"dns": [typed]}),
+    ):
+        assert asked.status_code == 422, asked.text
+        assert "is no IP address" in asked.json["detail"]
