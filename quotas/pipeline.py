@@ -7,7 +7,7 @@ types, values, rows and errors is psycopg's.
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import count
 from typing import Any
@@ -16,8 +16,16 @@ from psycopg import Connection, Error, generators, pq
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 
-Prepared = MutableMapping[tuple[bytes, tuple[int, ...]], bytes]
-"""The statements that the server has prepared for a connection: text and types of the parameters -> name."""
+
+class Known:
+    """What a connection keeps from one pipeline to the next: what dumps and loads values, and the statements that the
+    server has prepared, text and types of the parameters -> name."""
+
+    __slots__ = ("prepared", "types")
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self.types = Transformer(connection)
+        self.prepared: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
 
 
 Refused = Callable[[Error], Exception]
@@ -55,11 +63,11 @@ class Reply:
 class Pipeline:
     """Statements under way on one connection, which serves nothing else until `finish`."""
 
-    def __init__(self, connection: Connection[Any], prepared: Prepared) -> None:
+    def __init__(self, connection: Connection[Any], known: Known) -> None:
         self._connection = connection
         self._pgconn = connection.pgconn
-        self._prepared = prepared
-        self._types = Transformer(connection)
+        self._prepared = known.prepared
+        self._types = known.types
         self._waiting: deque[_Expected] = deque()
         self._failure: Exception | None = None
         self._asked = True

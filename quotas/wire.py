@@ -20,7 +20,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
-from quotas.pipeline import Pipeline, Refused, Reply
+from quotas.pipeline import Known, Pipeline, Refused, Reply
 
 Params = dict[str, Any]
 _Info = dict[Any, Any]
@@ -132,7 +132,7 @@ def _pipeline(session: Session) -> Iterator[Pipeline]:
         session.flush()
     connection, info = _driver(session)
     try:
-        pipeline = info.pop(_LASTING, None) or Pipeline(connection, info.setdefault(_PREPARED, {}))
+        pipeline = info.pop(_LASTING, None) or _begun(connection, info)
         session.info[_OPEN] = pipeline
         try:
             yield pipeline
@@ -151,6 +151,13 @@ def _pipeline(session: Session) -> Iterator[Pipeline]:
         raise
     finally:
         session.info.pop(_OPEN, None)
+
+
+def _begun(connection: Any, info: _Info) -> Pipeline:
+    known = info.get(_OF_CONNECTION)
+    if known is None:
+        known = info[_OF_CONNECTION] = Known(connection)
+    return Pipeline(connection, known)
 
 
 def _driver(session: Session) -> tuple[Connection[Any], _Info]:
@@ -176,7 +183,7 @@ def _commit_behind(connection: SqlConnection) -> None:
     info = connection.info
     lasting, behind = info.pop(_LASTING, None), info.pop(_BEHIND, ())
     if behind and lasting is None:
-        lasting = Pipeline(connection.connection.driver_connection, info.setdefault(_PREPARED, {}))  # type: ignore[arg-type]
+        lasting = _begun(connection.connection.driver_connection, info)
     _end(connection, lasting, lambda pipeline: pipeline.commit(behind))
 
 
@@ -205,15 +212,15 @@ def _forget(connection: SqlConnection, *_savepoint: Any) -> None:
     if not connection.invalidated:
         with suppress(Exception):
             _end(connection, connection.info.pop(_LASTING, None), Pipeline.finish)
-        connection.info.pop(_PREPARED, None)
+        connection.info.pop(_OF_CONNECTION, None)
 
 
 @event.listens_for(Pool, "reset")
 def _forget_where_left_open(driver: Connection[Any], record: ConnectionPoolEntry, _state: Any) -> None:
     if driver.info.transaction_status != TransactionStatus.IDLE:
-        record.info.pop(_PREPARED, None)
+        record.info.pop(_OF_CONNECTION, None)
         record.info.pop(_BEHIND, None)
 
 
 _KNOWN, _OPEN, _UNWAITED = "wire", "pipeline", "unwaited"
-_LASTING, _PREPARED, _BEHIND = "lasting", "prepared", "behind"
+_LASTING, _OF_CONNECTION, _BEHIND = "lasting", "known", "behind"
