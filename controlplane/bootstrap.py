@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import structlog
 from sqlalchemy import Engine
+from structlog.typing import Processor
 
 from controlplane import pool_secrets, schema
 from controlplane.db import Sessions, make_engine, make_sessions
@@ -91,24 +92,28 @@ def keeper(settings: Settings) -> Callable[[], None]:
     return keep if settings.database_url is None else lambda: None
 
 
-def _one_line(event: Any, default: Callable[[Any], Any]) -> str:
+def _one_line(event: Any, default: Callable[[Any], Any]) -> bytes:
     try:
-        return orjson.dumps(event, default=default).decode()
+        return orjson.dumps(event, default=default)
     except TypeError:
         # Half a character, out of a file's name or somebody else's error, is no JSON; the line is worth more than it.
-        return json.dumps(event, default=default)
+        return json.dumps(event, default=default).encode()
 
 
 def configure_logging(settings: Settings) -> None:
     """Send structured log lines to standard error."""
-    renderer = (
-        structlog.processors.JSONRenderer(serializer=_one_line)
-        if settings.log_format == "json"
+    renderer: Processor
+    factory: Callable[..., Any]
+    if settings.log_format == "json":
+        # A line is one write, whatever stands between us and the file.
+        renderer = structlog.processors.JSONRenderer(serializer=_one_line)
+        factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
+    else:
         # Not the rich tracebacks: they show the values of variables, and some are secrets.
-        else structlog.dev.ConsoleRenderer(
+        renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
-    )
+        factory = structlog.PrintLoggerFactory(sys.stderr)
     level = getattr(logging, settings.log_level.upper())
     structlog.configure(
         processors=[
@@ -119,7 +124,7 @@ def configure_logging(settings: Settings) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=factory,
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr)
