@@ -97,13 +97,15 @@ def signed_in() -> SignedIn:
 
 def _identify() -> Response | None:
     g.actor = g.signed_in = None
-    if request.endpoint in _ASSETS:
+    endpoint = request.endpoint
+    if endpoint in _ASSETS:
         return None
     header = request.headers.get("Authorization", "")
-    if header.startswith("Bearer ") and request.endpoint is not None:
+    if header.startswith("Bearer ") and endpoint is not None:
         secret = header.removeprefix("Bearer ").strip()
         g.actor = api_tokens.token_actor(g.session, entrance().rules, secret, arrival())
-    elif not header and "sign_in" in session:
+        return None
+    if not header and "sign_in" in session:
         g.signed_in = _session(cast(str, session["sign_in"]))
     if g.signed_in is not None:
         if g.signed_in.step is not None:
@@ -111,7 +113,7 @@ def _identify() -> Response | None:
             return _first(g.signed_in.step)
         g.actor = g.signed_in.actor
         binding.serve(g.session, g.actor)
-    if g.actor is None and request.endpoint is not None and request.endpoint not in OPEN:
+    if g.actor is None and endpoint is not None and endpoint not in OPEN:
         return _turned_away()
     return None
 

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Response, jsonify, request
+from flask import Response, request
 
+from web import json_provider
 from web.context import etag
 
 Record = Any
@@ -175,11 +176,12 @@ def allocated(submitted: Record, made: Record, *, with_pool: bool) -> dict[str, 
     prepared, wanted = made.prepared, made.wanted
     size = _size(wanted)
     codes = sorted((address, prepared.subnets[subnet]) for subnet, address in made.addresses.items())
+    at = stamp(submitted.at)
     return {
         **prepared.spec,
         "id": str(made.id),
-        "created_at": stamp(submitted.at),
-        "updated_at": stamp(submitted.at),
+        "created_at": at,
+        "updated_at": at,
         "version": made.version,
         "kind": submitted.kind,
         "department": submitted.department.code,
@@ -362,8 +364,7 @@ def balance(b: Record) -> dict[str, Any]:
 
 def answer(body: Mapping[str, Any], status: int = 200, *, version: int | None = None) -> Response:
     """Return a JSON answer, with the ETag of a version where there is one."""
-    made = jsonify(body)
-    made.status_code = status
+    made = json_provider.answer(body, status)
     if version is not None:
         made.headers["ETag"] = etag(version)
     return made
@@ -382,7 +383,7 @@ def page(found: Record, shape: Callable[[Record], Mapping[str, Any]]) -> Respons
 
 
 def _linked(found: Record, items: Iterable[Mapping[str, Any]]) -> Response:
-    made = jsonify({"items": list(items), "next": found.next, "previous": found.previous})
+    made = json_provider.answer({"items": list(items), "next": found.next, "previous": found.previous})
     cursors = {"first": None, "next": found.next, "prev": found.previous}
     links = [f'<{_here(cursor)}>; rel="{rel}"' for rel, cursor in cursors.items() if cursor or rel == "first"]
     made.headers["Link"] = ", ".join(links)
