@@ -288,26 +288,19 @@ def _demand(department: Asking, subject: UUID, item: Prepared, pool: Candidate |
 def _recording(submitted: Submitted, asked_by: Actor | None) -> wire.Write:
     """Return what records resources; and the ask, where nobody had to decide on it, as a request that is under way."""
     resources = [
-        {
-            "id": a.id,
-            "name": a.prepared.name,
-            "system": a.prepared.system_id,
-            "pool": a.pool.id,
-            "spread_group": a.prepared.need.spread_group,
-            "spec": a.prepared.spec,
-            "wanted": a.wanted,
-            "demand": a.prepared.demand,
-            "lease_until": a.prepared.lease_until,
-        }
+        (
+            *(a.id, a.prepared.name, a.prepared.system_id, a.pool.id, a.prepared.need.spread_group),
+            *(a.prepared.spec, a.wanted, a.prepared.demand, a.prepared.lease_until),
+        )
         for a in submitted.resources
     ]
+    recording, made = _RECORDED.rows(resources)
     of = {"request": submitted.id, "kind": submitted.kind, "department": submitted.department.id}
-    recorded = {**of, "resources": wire.rows(resources)}
     if asked_by is None:
-        return wire.Write(_RECORDED, recorded)
+        return wire.Write(recording, {**of, **made})
     items = [{"do": "create", "kind": submitted.kind, "spec": a.prepared.spec} for a in submitted.resources]
     asked = {"asked_by": asked_by.id, "asked_by_name": asked_by.name, "asked_for": asked_by.user}
-    return wire.Write((*_RECORDED, *_REQUESTED), {**recorded, **asked, "items": wire.rows(items)})
+    return wire.Write((*recording, *_REQUESTED), {**of, **made, **asked, "items": wire.rows(items)})
 
 
 def _said(submitted: Submitted, made: Allocated) -> audit.Act:
@@ -330,17 +323,22 @@ _PLANS = "SELECT set_config('plan_cache_mode', %(mode)s, true)"
 
 _LOCK_GROUP = "SELECT pg_advisory_xact_lock(hashtextextended(%(group)s, 0))"
 
-_RECORDED: wire.Parts = (
+_RECORDED = wire.Taking(
+    "made",
     (
-        "recorded",
-        """
-        INSERT INTO resources (kind, department_id, request_id, state, desired, generation, observed_generation,
-                               version, id, name, system_id, pool_id, spread_group, spec, wanted, demand, lease_until)
-        SELECT %(kind)s, %(department)s, %(request)s, 'building', 'present', 1, 0, 1, made.*
-        FROM json_to_recordset(%(resources)s::json)
-             made(id uuid, name text, system uuid, pool uuid, spread_group text, spec jsonb, wanted jsonb, demand jsonb,
-                  lease_until timestamptz)
-        """,
+        *(("id", "uuid"), ("name", "text"), ("system", "uuid"), ("pool", "uuid"), ("spread_group", "text")),
+        *(("spec", "jsonb"), ("wanted", "jsonb"), ("demand", "jsonb"), ("lease_until", "timestamptz")),
+    ),
+    (
+        (
+            "recorded",
+            """
+            INSERT INTO resources (kind, department_id, request_id, state, desired, generation, observed_generation,
+                                   version, id, name, system_id, pool_id, spread_group, spec, wanted, demand,
+                                   lease_until)
+            SELECT %(kind)s, %(department)s, %(request)s, 'building', 'present', 1, 0, 1, made.* FROM {made}
+            """,
+        ),
     ),
 )
 

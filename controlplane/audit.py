@@ -33,31 +33,33 @@ def record(session: Session, actor: Actor, acts: Sequence[Act]) -> None:
 def recording(actor: Actor, acts: Sequence[Act]) -> wire.Write:
     """Return what appends `acts` to the trail, to go out with other writes."""
     who = {"actor": actor.id, "actor_name": actor.name, "actor_role": actor.role, "trace": actor.trace}
-    return wire.Write(_RECORDED, {**who, "acts": wire.rows([_row(act) for act in acts])})
+    recorded, said = _RECORDED.rows([_row(act) for act in acts])
+    return wire.Write(recorded, {**who, **said})
 
 
-def _row(act: Act) -> dict[str, Any]:
-    return {
-        "action": act.action,
-        "outcome": act.outcome,
-        "target_kind": act.target_kind,
-        "target_id": act.target_id,
-        "target_name": act.target_name,
-        "department": act.department,
-        "details": act.details,
-    }
+def _row(act: Act) -> tuple[Any, ...]:
+    return (
+        *(act.action, act.outcome),
+        *(act.target_kind, act.target_id, act.target_name),
+        *(act.department, act.details),
+    )
 
 
-_RECORDED: wire.Parts = (
+_RECORDED = wire.Taking(
+    "acts",
     (
-        "audited",
-        """
-        INSERT INTO audit_events (actor_id, actor_name, actor_role, trace,
-                                  action, outcome, target_kind, target_id, target_name, department_id, details)
-        SELECT %(actor)s, %(actor_name)s, %(actor_role)s, %(trace)s, act.*
-        FROM json_to_recordset(%(acts)s::json)
-        act(action text, outcome text, target_kind text, target_id uuid, target_name text, department uuid,
-            details jsonb)
-        """,
+        *(("action", "text"), ("outcome", "text")),
+        *(("target_kind", "text"), ("target_id", "uuid"), ("target_name", "text")),
+        *(("department", "uuid"), ("details", "jsonb")),
+    ),
+    (
+        (
+            "audited",
+            """
+            INSERT INTO audit_events (actor_id, actor_name, actor_role, trace,
+                                      action, outcome, target_kind, target_id, target_name, department_id, details)
+            SELECT %(actor)s, %(actor_name)s, %(actor_role)s, %(trace)s, acts.* FROM {acts}
+            """,
+        ),
     ),
 )

@@ -53,9 +53,9 @@ def _chosen(session: Session, wanted: Mapping[UUID, int], locked: Reply, claimed
 def taking(rows: Sequence[tuple[UUID, str, UUID]]) -> wire.Write:
     """Return what writes down claims: (subnet, address, resource), in the order in which `choose` gave them."""
     last = {subnet: address for subnet, address, _ in rows}
-    claimed = [{"subnet": subnet, "address": address, "resource": resource} for subnet, address, resource in rows]
-    onward = [{"subnet": subnet, "first_free": successor(address)} for subnet, address in last.items()]
-    return wire.Write(_TAKEN, {"claimed": wire.rows(claimed), "onward": wire.rows(onward)})
+    claimed, taken = _TAKEN.rows(rows)
+    onward, first_free = _ONWARD.rows([(subnet, successor(address)) for subnet, address in last.items()])
+    return wire.Write((*claimed, *onward), {**taken, **first_free})
 
 
 def choose_these(session: Session, wanted: Mapping[str, str], lineage: Sequence[UUID]) -> list[tuple[UUID, str]]:
@@ -136,19 +136,22 @@ _CLAIMED = "SELECT subnet, taken FROM taken_addresses(%(ids)s::uuid[], %(limit)s
 
 _CLAIMED_FROM = "SELECT taken_addresses_from(%(subnet)s, %(start)s::inet, %(limit)s::integer)"
 
-_TAKEN: wire.Parts = (
+_TAKEN = wire.Taking(
+    "taken",
+    (("subnet", "uuid"), ("address", "inet"), ("resource", "uuid")),
+    (("claimed", "INSERT INTO claims (subnet_id, address, resource_id) SELECT * FROM {taken}"),),
+)
+
+_ONWARD = wire.Taking(
+    "next",
+    (("subnet", "uuid"), ("first_free", "text")),
     (
-        "claimed",
-        """
-        INSERT INTO claims (subnet_id, address, resource_id)
-        SELECT * FROM json_to_recordset(%(claimed)s::json) c(subnet uuid, address inet, resource uuid)
-        """,
-    ),
-    (
-        "onward",
-        """
-        UPDATE subnets s SET first_free = o.first_free, updated_at = now()
-        FROM json_to_recordset(%(onward)s::json) o(subnet uuid, first_free text) WHERE s.id = o.subnet
-        """,
+        (
+            "onward",
+            """
+            UPDATE subnets s SET first_free = next.first_free, updated_at = now()
+            FROM {next} WHERE s.id = next.subnet
+            """,
+        ),
     ),
 )

@@ -1,8 +1,9 @@
 """Statements sent straight to psycopg: what becomes of a session whose connection is lost under it."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from controlplane.db import Sessions, hurried, make_engine, make_sessions
+from controlplane.db import Sessions, hurried, make_engine, make_sessions, new_id
 from quotas import wire
 
 
@@ -177,6 +178,23 @@ def test_words_of_any_kind_arrive_as_they_are(sessions: Sessions) -> None:
     with sessions() as session:
         assert wire.run(session, "SELECT %(w)s::text[]", {"w": wire.words(odd)}).fetchone() == (odd,)
         assert wire.run(session, "SELECT %(w)s::text[]", {"w": wire.words([])}).fetchone() == ([],)
+
+
+TAKING = wire.Taking(
+    "given",
+    (("n", "int"), ("id", "uuid"), ("word", "text"), ("details", "jsonb"), ("at", "timestamptz")),
+    (("kept", "SELECT * FROM {given}"),),
+)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_rows_are_taken_alike_whether_it_is_one_or_many(sessions: Sessions, count: int) -> None:
+    at = datetime(2026, 11, 26, 8, 30, tzinfo=UTC)
+    odd: list[tuple[Any, ...]] = [(1, new_id(), "云 '{}\\", {"a": [None, "ü"]}, at), (2, None, None, {}, None)]
+    given = odd[:count]
+    ((_, statement),), params = TAKING.rows(given)
+    with sessions() as session:
+        assert wire.run(session, statement, params).fetchall() == given
 
 
 def test_a_connection_whose_commit_is_refused_serves_whoever_comes_next(url: str) -> None:
