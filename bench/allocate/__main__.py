@@ -22,8 +22,8 @@ def main() -> None:
     options.add_argument(
         "--placement-python", type=Path, required=True, help="interpreter that has openstack-placement"
     )
-    options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--seconds", type=float, default=4.0, help="of each measurement in a round")
+    options.add_argument("--rounds", type=int, default=15)
+    options.add_argument("--seconds", type=float, default=2.0, help="of each measurement in a round")
     given = options.parse_args()
     with scratch() as folder, postgres(folder) as url:
         databases = {name: make_database(url, name) for name in ("ours", "placement", "pgbench")}
