@@ -167,7 +167,8 @@ def _sweeps(said: Path) -> int:
 def _simulated(installation: Installation) -> float:
     """Return how many MiB the simulated hypervisors take that a worker has open: real ones are elsewhere."""
     with transaction(installation.sessions) as session:
-        pools = [(pool.driver, pool.connection) for pool in session.scalars(select(Pool))]
+        of_machines = select(Pool).where(Pool.kind == "vm")
+        pools = [(pool.driver, pool.connection) for pool in session.scalars(of_machines)]
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
         machines, mebibytes = alone.submit(_opened, pools, installation.settings.state_dir / "nodes").result()
     if not machines:
