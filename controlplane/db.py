@@ -28,6 +28,9 @@ CENTRE_ROLE = "steppe_centre"
 """The role of what serves the whole centre, such as the worker. Neither owns a table, so neither can alter one, drop a
 guard or switch off what keeps tenants apart."""
 
+_PLANNING = "-c random_page_cost=1.1"
+"""What is read often is in memory, the rest on flash: the default, of disks that turn, has a page of a list read whole
+tables that an index takes a few pages of."""
 _TRUSTED_SECONDS = 30.0
 
 Sessions = sessionmaker[Session]
@@ -81,7 +84,7 @@ def driver_url(url: str) -> str:
 
 def make_engine(url: str, *, role: str | None = CENTRE_ROLE, pool_size: int = 5) -> Engine:
     """Return an engine on `url` whose connections work as `role`; migrations alone as the owner, which is None."""
-    options: dict[str, Any] = {"options": f"-c role={role}"} if role else {}
+    options: dict[str, Any] = {"options": f"-c role={role} {_PLANNING}"} if role else {}
     engine = create_engine(
         driver_url(url),
         pool_size=pool_size,
