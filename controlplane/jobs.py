@@ -120,7 +120,8 @@ _LOOKS: wire.Parts = (
     ),
 )
 
-# Within the transaction the trigger `wake_up_workers` does it, which lets no two of them commit together.
+# Within the transaction the trigger `wake_up_workers` does it, which lets no two of them commit together. It is told so
+# before the insert beside it is done, as long as nothing reads what that returns.
 _BY_US: LiteralString = "set_config('steppe.wakes_up', 'behind', true)"
 # Every worker takes from all queues, and listens to this channel alone.
 _WAKE_UP: LiteralString = """

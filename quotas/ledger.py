@@ -256,9 +256,9 @@ def _posting(
         return wire.Write((), {})
     by_held, by_used = map(wire.plain, zip(*net.values(), strict=True))
     moved = {"moved": wire.plain(net), "by_held": by_held, "by_used": by_used}
-    of = movements[0][1:4]
-    if len(net) == len(movements) and all(m[1:4] == of for m in movements):
-        return wire.Write((_MOVED, _POSTED_ALIKE), {**moved, **dict(zip(_ALIKE, of, strict=True))})
+    subject, origin, kind = of = (movements[0].subject, movements[0].origin, movements[0].kind)
+    if len(net) == len(movements) and all((m.subject, m.origin, m.kind) == of for m in movements):
+        return wire.Write((_MOVED, _POSTED_ALIKE), {**moved, "subject": subject, "origin": origin, "posting": kind})
     posted = {
         name: as_array(column) for (name, as_array), column in zip(_COLUMNS, zip(*movements, strict=True), strict=True)
     }
@@ -325,4 +325,3 @@ _POSTED_ALIKE = (
     FROM unnest(%(moved)s::bigint[], %(by_held)s::bigint[], %(by_used)s::bigint[]) b(account, held, used)
     """,
 )
-_ALIKE = ("subject", "origin", "posting")

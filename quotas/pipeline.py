@@ -17,7 +17,7 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 
 
-class Known:
+class Kept:
     """What a connection keeps from one pipeline to the next: what dumps and loads values, and the statements that the
     server has prepared, text and types of the parameters -> name."""
 
@@ -63,11 +63,11 @@ class Reply:
 class Pipeline:
     """Statements under way on one connection, which serves nothing else until `finish`."""
 
-    def __init__(self, connection: Connection[Any], known: Known) -> None:
+    def __init__(self, connection: Connection[Any], kept: Kept) -> None:
         self._connection = connection
         self._pgconn = connection.pgconn
-        self._prepared = known.prepared
-        self._types = known.types
+        self._prepared = kept.prepared
+        self._types = kept.types
         self._waiting: deque[_Expected] = deque()
         self._failure: Exception | None = None
         self._asked = True

@@ -20,7 +20,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
-from quotas.pipeline import Known, Pipeline, Refused, Reply
+from quotas.pipeline import Kept, Pipeline, Refused, Reply
 
 Params = dict[str, Any]
 _Info = dict[Any, Any]
@@ -187,10 +187,10 @@ def _pipeline(session: Session) -> Iterator[Pipeline]:
 
 
 def _begun(connection: Any, info: _Info) -> Pipeline:
-    known = info.get(_OF_CONNECTION)
-    if known is None:
-        known = info[_OF_CONNECTION] = Known(connection)
-    return Pipeline(connection, known)
+    kept = info.get(_KEPT)
+    if kept is None:
+        kept = info[_KEPT] = Kept(connection)
+    return Pipeline(connection, kept)
 
 
 def _driver(session: Session) -> tuple[Connection[Any], _Info]:
@@ -245,15 +245,15 @@ def _forget(connection: SqlConnection, *_savepoint: Any) -> None:
     if not connection.invalidated:
         with suppress(Exception):
             _end(connection, connection.info.pop(_LASTING, None), Pipeline.finish)
-        connection.info.pop(_OF_CONNECTION, None)
+        connection.info.pop(_KEPT, None)
 
 
 @event.listens_for(Pool, "reset")
 def _forget_where_left_open(driver: Connection[Any], record: ConnectionPoolEntry, _state: Any) -> None:
     if driver.info.transaction_status != TransactionStatus.IDLE:
-        record.info.pop(_OF_CONNECTION, None)
+        record.info.pop(_KEPT, None)
         record.info.pop(_BEHIND, None)
 
 
 _KNOWN, _OPEN, _UNWAITED = "wire", "pipeline", "unwaited"
-_LASTING, _OF_CONNECTION, _BEHIND = "lasting", "known", "behind"
+_LASTING, _KEPT, _BEHIND = "lasting", "kept", "behind"

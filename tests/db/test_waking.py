@@ -18,7 +18,7 @@ ANY = "procrastinate_any_queue_v1"
 
 @pytest.fixture
 def listening(url: str) -> Iterator[Listening]:
-    """Somebody who listens as workers do: to what is said to all, and of each queue."""
+    """Somebody who listens as workers do, to what is said to all; and to what nobody says any more, of each queue."""
     with psycopg.connect(url, autocommit=True) as connection:
         for queue in (jobs.RECONCILE, jobs.GATEWAY, jobs.SWEEP):
             connection.execute(f'LISTEN "procrastinate_queue_v1#{queue}"')

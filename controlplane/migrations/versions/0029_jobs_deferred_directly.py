@@ -7,6 +7,7 @@ down_revision = "0028"
 
 # A trigger whose condition fails costs a comparison; one that is called and finds nothing to do, a call of PL/pgSQL:
 # eight for the accounts of one ask, and one for its job.
+# The functions refuse whatever they are called for: what is to be refused is said by the triggers alone.
 ADMIT = (
     "DROP TRIGGER ledger_admit ON ledger_accounts",
     """
@@ -47,7 +48,7 @@ WAKE_UP = (
         EXECUTE FUNCTION wake_up_workers()
     """,
 )
-# A tenant's transaction may still neither read nor change a job, nor say when it runs.
+# A tenant's transaction may still neither read nor change a job; by this grant it says nothing of when it runs.
 DEFER = ("GRANT INSERT (queue_name, task_name, lock, args) ON procrastinate_jobs TO steppe_app",)
 
 
