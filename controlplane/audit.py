@@ -38,11 +38,7 @@ def recording(actor: Actor, acts: Sequence[Act]) -> wire.Write:
 
 
 def _row(act: Act) -> tuple[Any, ...]:
-    return (
-        *(act.action, act.outcome),
-        *(act.target_kind, act.target_id, act.target_name),
-        *(act.department, act.details),
-    )
+    return (act.action, act.outcome, act.target_kind, act.target_id, act.target_name, act.department, act.details)
 
 
 _RECORDED = wire.Taking(

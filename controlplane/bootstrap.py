@@ -105,7 +105,7 @@ def configure_logging(settings: Settings) -> None:
     renderer: Processor
     factory: Callable[..., Any]
     if settings.log_format == "json":
-        # A line is one write, whatever stands between us and the file.
+        # The line and its end in one write: print makes two.
         renderer = structlog.processors.JSONRenderer(serializer=_one_line)
         factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
     else:
