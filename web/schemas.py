@@ -93,6 +93,7 @@ class VmQuery(ListQuery):
     department: str | None = None
     system: str | None = None
     pool: str | None = None
+    subnet: str | None = Field(None, description="id or code: what has an address of it")
     request: str | None = None
 
 

@@ -109,6 +109,15 @@ def create_subnet(session: Session, **values: Any) -> None:
     click.echo(f"created {service.create_subnet(session, operator(), plain).id}")
 
 
+@subnet.command("delete")
+@click.argument("ref")
+@with_session
+def delete_subnet(session: Session, ref: str) -> None:
+    """Remove a subnet of which no address is given; a network that was made for it goes as well."""
+    service.delete_subnet(session, operator(), ref)
+    click.echo(f"deleted {ref}")
+
+
 @subnet.command("show")
 @click.argument("ref")
 @as_json

@@ -27,6 +27,7 @@ def vm() -> None:
 @click.option("--department", help="Code of a department.")
 @click.option("--system", help="Code of a system.")
 @click.option("--pool", help="Code of a pool.")
+@click.option("--subnet", help="Code of a subnet: those with an address of it.")
 @click.option("--state", help="One or more states, separated by commas.")
 @list_options
 @as_json

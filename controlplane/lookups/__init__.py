@@ -6,6 +6,7 @@ Whatever belongs to another tenant is not found, exactly like what does not exis
 from controlplane.lookups.attachment import attachment_for, attachments_of
 from controlplane.lookups.catalogue import (
     addresses,
+    addresses_of,
     flavor_for,
     flavors,
     image_for,
@@ -65,6 +66,7 @@ __all__ = (
     "Named",
     "Waiting",
     "addresses",
+    "addresses_of",
     "attachment_for",
     "attachments_of",
     "audit_events",

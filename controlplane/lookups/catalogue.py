@@ -1,6 +1,6 @@
 """Reads of what everybody may choose from: sites, flavors, images, and the subnets that are no other department's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -89,8 +89,16 @@ def _shown_to(actor: Actor, statement: Select[Any]) -> Select[Any]:
 
 def addresses(session: Session, subnet: Subnet) -> dict[str, int]:
     """Return how many addresses a subnet that was already read can give in all, and has given."""
-    claimed = session.scalar(select(func.count()).where(Claim.subnet_id == subnet.id)) or 0
-    return {"usable": ipam.size(block_of(subnet)), "claimed": claimed}
+    return addresses_of(session, [subnet])[subnet.id]
+
+
+def addresses_of(session: Session, subnets: Sequence[Subnet]) -> dict[UUID, dict[str, int]]:
+    """Return by id how many addresses each of some subnets can give in all (`usable`), and has given (`claimed`): those
+    of resources that the reader may see."""
+    of_these = Claim.subnet_id.in_([subnet.id for subnet in subnets])
+    counted = session.execute(select(Claim.subnet_id, func.count()).where(of_these).group_by(Claim.subnet_id))
+    claimed = {row[0]: row[1] for row in counted}
+    return {s.id: {"usable": ipam.size(block_of(s)), "claimed": claimed.get(s.id, 0)} for s in subnets}
 
 
 def _catalogue(

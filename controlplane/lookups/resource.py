@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 from controlplane.actor import Actor
 from controlplane.errors import NotFound
 from controlplane.lookups.reading import Filter, filtered, ids, in_scope, ordered_by, uuid_of
-from controlplane.models import Claim, Department, Pool, Resource, System
+from controlplane.models import Claim, Department, Pool, Resource, Subnet, System
 from controlplane.models.pieces import contains
 from controlplane.paging import Listing, Page, paginate
 from controlplane.policy import authorize
@@ -78,8 +78,8 @@ def resources_of(
 def resources(
     session: Session, actor: Actor, kind: str, listing: Listing, more: Mapping[str, Filter] | None = None
 ) -> Page[Resource]:
-    """List resources of a kind; filters: q (name or address, any part), state, department, system, pool, request, and
-    those of the kind alone."""
+    """List resources of a kind; filters: q (name or address, any part), state, department, system, pool, subnet,
+    request, and those of the kind alone."""
     authorize(actor, "resource.read")
     statement = select(Resource).where(Resource.kind == kind, Resource.deleted_at.is_(None))
     statement = in_scope(statement, Resource.department_id, actor)
@@ -121,5 +121,6 @@ _RESOURCE_FILTERS: dict[str, Filter] = {
     "department": lambda v: Resource.department_id == ids(Department, v).scalar_subquery(),
     "system": lambda v: Resource.system_id.in_(ids(System, v)),
     "pool": lambda v: Resource.pool_id.in_(ids(Pool, v)),
+    "subnet": lambda v: Resource.id.in_(select(Claim.resource_id).where(Claim.subnet_id.in_(ids(Subnet, v)))),
     "request": lambda v: Resource.request_id == uuid_of(v, "request"),
 }

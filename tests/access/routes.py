@@ -356,6 +356,7 @@ _CONSOLE = (
     *_all("console.department_quota", needs=("quota.write", "quota.read"), owned=True, sent={"preview": "1"}),
     *_all("console.department_quota_impact", needs=("quota.write", "quota.read"), owned=True),
     *_all("console.systems", "console.systems_csv", needs="system.read"),
+    *_all("console.subnets", "console.subnets_csv", needs="catalogue.read"),
     *_all("console.system", needs=("system.read", "resource.read", "resource.history"), owned=True),
     *_all("console.drifts", "console.drifts_csv", needs="drift.read"),
     *_all("console.drift_check", needs="drift.decide"),

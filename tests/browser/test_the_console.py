@@ -276,6 +276,7 @@ def test_no_page_is_hard_on_people_or_wider_than_the_screen(
             ("department", f"/departments/{department}"),
             ("limits", f"/departments/{department}/quota"),
             ("systems", "/systems"),
+            ("subnets", "/subnets"),
             ("system", f"/systems/{system}"),
             ("search", "/search?q=mon"),
             ("error", "/vms/00000000-0000-0000-0000-000000000000"),

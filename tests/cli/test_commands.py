@@ -130,7 +130,15 @@ def test_a_centre_is_set_up_by_commands_alone(steppe: Steppe) -> None:
     used = parsed(steppe("subnet", "show", "lakes", "--json"))
     assert (used["cidr"], used["department"], used["excluded"]) == ("10.9.0.0/28", "lake", ["10.9.0.12-10.9.0.14"])
     assert [row["department"] for row in parsed(steppe("subnet", "list", "--search", "lakes", "--json"))] == ["lake"]
+    assert [row["name"] for row in parsed(steppe("vm", "list", "--subnet", "lakes", "--json"))] == ["one"]
     assert "ledger: every balance" in done(steppe("ledger", "verify"))
+
+
+def test_a_subnet_goes_once_nobody_has_an_address_of_it(steppe: Steppe) -> None:
+    done(steppe("vm", "create", "holder", *VM))
+    refused = steppe("subnet", "delete", "business")
+    assert (refused.exit_code, "in_use" in refused.stderr) == (3, True)
+    assert "deleted" in done(steppe("subnet", "delete", "business6"))
 
 
 def sized(vcpu: int, memory_mib: int, disk_gib: int) -> tuple[str, ...]:

@@ -176,6 +176,8 @@ def _filters() -> list[Filter]:
     states = [(state, state_word(state)) for state in STATES if state != "deleted"]
     filters = [Filter("state", _("State"), states, said=_states_said())]
     filters += [*places.departments(), *places.systems(), *places.pools(KIND, _("Pool"))]
+    if request.args.get("subnet"):
+        filters.append(Filter("subnet", _("Subnet"), said=request.args["subnet"]))
     if request.args.get("request"):
         filters.append(Filter("request", _("Request"), said=request.args["request"][-8:]))
     return filters
