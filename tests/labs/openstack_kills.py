@@ -16,7 +16,7 @@ from tests.chaos.traps import Point
 from tests.cli.processes import until
 from tests.labs.openstack_content import IMAGES
 from tests.labs.openstack_look import Cloud, cloud
-from tests.labs.openstack_steppe import LARGE, an_ask, beside, gone, settled
+from tests.labs.openstack_steppe import LARGE, an_ask, beside, ends_of, gone, killed_at, settled
 from tests.labs.openstack_story import Lab
 
 Verb = Literal["create", "resize", "reboot", "rebuild", "delete"]
@@ -54,7 +54,6 @@ _ORDERS: dict[Verb, dict[str, Any]] = {
 }
 _COUNTED: dict[Verb, str] = {"reboot": "steppe:boots", "rebuild": "steppe:builds"}
 AWAY = ("nova-api", "nova-conductor", "rabbitmq", "neutron-server", "keystone", "cinder-api", "cinder-volume")
-_CATCH_SECONDS = 120.0
 
 
 @dataclass
@@ -159,23 +158,14 @@ def a_part_is_away(lab: Lab) -> None:
 
 
 def _points(calls: tuple[str, ...]) -> Iterator[Point]:
-    for call in calls:
-        yield Point(call, "before", "")
-        yield Point(call, "after", "")
+    yield from ends_of(calls)
     yield Point("save", "half way", "")
     yield Point("save", "after", "")
 
 
 def _kill(field: _Range, verb: Verb, point: Point) -> None:
-    steppe = field.steppe
     prepared = field.prepared(verb)
-    until(steppe.whole, "all parts to run", 60)
-    steppe.traps.set(point)
-    try:
-        vm = field.ordered(verb, prepared)
-        steppe.kill("worker", steppe.traps.wait(_CATCH_SECONDS).pid)
-    finally:
-        steppe.traps.release()
+    vm = killed_at(field.steppe, point, lambda: field.ordered(verb, prepared))
     field.is_as_asked(verb, vm)
     if verb != "delete":
         field.cleared(vm)

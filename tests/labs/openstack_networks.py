@@ -33,7 +33,7 @@ def a_department_has_networks_of_its_own(lab: Lab) -> None:
     with beside(lab) as steppe:
         way_in = {**connection(lab), "external_network": EXTERNAL_NETWORK}
         assert steppe.ask("PATCH", f"/pools/{POOL}", {"connection": way_in}).status == 200
-        _departments(steppe)
+        departments(steppe)
         first = _is_made(lab, steppe, seen)
         second, third = _are_linked(lab, steppe, seen)
         below = _is_for_its_department(lab, steppe, seen)
@@ -44,7 +44,7 @@ def a_department_has_networks_of_its_own(lab: Lab) -> None:
                 _gone(steppe, seen, vm)
             _somebody_elses(steppe, seen, _network(seen, "forest-a"))
         with lab.report.check("a closed department leaves no router, network or project"):
-            _subnet(steppe, "forest-c", "10.34.0.0/24", "10.34.0.1")
+            subnet(steppe, "forest-c", "10.34.0.0/24", "10.34.0.1")
             last = _made(steppe, "own-06", "forest-c")
             _gone(steppe, seen, last)
             assert steppe.ask("DELETE", f"/departments/{OWNER}").body["code"] == "in_use"
@@ -61,20 +61,20 @@ def a_department_has_networks_of_its_own(lab: Lab) -> None:
 
 
 def _is_made(lab: Lab, steppe: Steppe, seen: Cloud) -> dict[str, Any]:
-    _subnet(steppe, "forest-a", "10.31.0.0/24", "10.31.0.1", dns=["10.31.0.53"])
+    subnet(steppe, "forest-a", "10.31.0.0/24", "10.31.0.1", dns=["10.31.0.53"])
     with lab.report.check("a VM on a department's own network is ACTIVE, with our address, in its own project"):
         vm = _made(steppe, "own-01", "forest-a")
         assert vm["addresses"][0]["address"] == "10.31.0.2"
         assert seen.one(vm).project_id == seen.project(OWNER).id
-        network, subnet = _network(seen, "forest-a"), _range(seen, "10.31.0.0/24")
+        network, made = _network(seen, "forest-a"), _range(seen, "10.31.0.0/24")
         [port] = seen.ports(vm["id"])
-        assert (port.network_id, port.fixed_ips[0]["subnet_id"]) == (network.id, subnet.id)
-        assert (subnet.gateway_ip, subnet.dns_nameservers) == ("10.31.0.1", ["10.31.0.53"])
+        assert (port.network_id, port.fixed_ips[0]["subnet_id"]) == (network.id, made.id)
+        assert (made.gateway_ip, made.dns_nameservers) == ("10.31.0.1", ["10.31.0.53"])
     with lab.report.check("its router has the gateway's address there, and the way out that the pool says"):
-        router = _router(seen)
-        assert _linked(seen, router) == {"10.31.0.1"}
+        way_out = router(seen)
+        assert linked(seen, way_out) == {"10.31.0.1"}
         outside = seen.region.network.find_network(EXTERNAL_NETWORK).id
-        assert router.external_gateway_info["network_id"] == outside
+        assert way_out.external_gateway_info["network_id"] == outside
     with lab.report.check("Neutron's DHCP server has an address that the ledger never gives"):
         until(lambda: _served(seen, network) <= {f"10.31.0.{n}" for n in (252, 253, 254)}, "DHCP's address", 60)
     return vm
@@ -82,17 +82,17 @@ def _is_made(lab: Lab, steppe: Steppe, seen: Cloud) -> dict[str, Any]:
 
 def _are_linked(lab: Lab, steppe: Steppe, seen: Cloud) -> tuple[dict[str, Any], dict[str, Any]]:
     with lab.report.check("a second network is linked by the same router"):
-        _subnet(steppe, "forest-b", "10.32.0.0/28", "10.32.0.1")
+        subnet(steppe, "forest-b", "10.32.0.0/28", "10.32.0.1")
         one = _made(steppe, "own-02", "forest-b")
         seen.one(one)
-        assert _linked(seen, _router(seen)) == {"10.31.0.1", "10.32.0.1"}
+        assert linked(seen, router(seen)) == {"10.31.0.1", "10.32.0.1"}
     with lab.report.check("further VMs, and an address of IPv6 on the same network, make nothing twice"):
-        _subnet(steppe, "forest-a6", "fd31::/64", "fd31::1", network="forest-a")
+        subnet(steppe, "forest-a6", "fd31::/64", "fd31::1", network="forest-a")
         other = _made(steppe, "own-03", "forest-a", "forest-a6")
         found = {f["ip_address"] for port in seen.ports(other["id"]) for f in port.fixed_ips}
         assert found == {a["address"] for a in other["addresses"]}, found
-        assert _own_names(seen) == ["forest-a", "forest-b"]
-        assert _linked(seen, _router(seen)) == {"10.31.0.1", "10.32.0.1", "fd31::1"}
+        assert own_names(seen) == ["forest-a", "forest-b"]
+        assert linked(seen, router(seen)) == {"10.31.0.1", "10.32.0.1", "fd31::1"}
     return one, other
 
 
@@ -113,18 +113,19 @@ def _is_made_once(lab: Lab, steppe: Steppe, seen: Cloud) -> None:
     with lab.report.check("a network of ours that is recorded nowhere goes with the next sweep, and the rest stays"):
         found = drift(steppe)
         assert not found, found
-        assert _own_names(seen) == ["forest-a", "forest-b"], _own_names(seen)
+        assert own_names(seen) == ["forest-a", "forest-b"], own_names(seen)
 
 
 def _goes_with_its_subnet(lab: Lab, steppe: Steppe, seen: Cloud, vm: dict[str, Any]) -> None:
     with lab.report.check("a removed subnet takes its network along at once, and what is linked besides stays"):
         _gone(steppe, seen, vm)
         assert steppe.ask("DELETE", "/subnets/forest-b").status == 200
-        until(lambda: _own_names(seen) == ["forest-a"], "the second network to be gone", 60)
-        assert _linked(seen, _router(seen)) == {"10.31.0.1", "fd31::1"}
+        until(lambda: own_names(seen) == ["forest-a"], "the second network to be gone", 60)
+        assert linked(seen, router(seen)) == {"10.31.0.1", "fd31::1"}
 
 
-def _departments(steppe: Steppe) -> None:
+def departments(steppe: Steppe) -> None:
+    """Make a department and one below it, each with a system."""
     contact = {"name": "王芳", "phone": "0471-0000001", "email": "wang@nm.example"}
     for code, name, above in ((OWNER, "林草局", {}), (BELOW, "苗圃", {"parent": OWNER})):
         steppe.made("/departments", code=code, name=name, name_en=code.title(), site="nm", limits=LIMITS, **above)
@@ -133,7 +134,8 @@ def _departments(steppe: Steppe) -> None:
         )
 
 
-def _subnet(steppe: Steppe, code: str, cidr: str, gateway: str, **more: Any) -> None:
+def subnet(steppe: Steppe, code: str, cidr: str, gateway: str, **more: Any) -> None:
+    """Make a subnet of the department's own, on a network of the same name."""
     plain = {"code": code, "name": code, "site": "nm", "cidr": cidr, "gateway": gateway, "department": OWNER}
     steppe.made("/subnets", **{**plain, "network": code, **more})
 
@@ -174,7 +176,7 @@ def _race(lab: Lab, seen: Cloud) -> None:
     raced = list(seen.region.network.networks(name="raced"))
     assert places == {Place(raced[0].id, raced[0].subnet_ids[0])}, places
     assert (len(raced), len(raced[0].subnet_ids)) == (1, 1), raced
-    assert "10.33.0.1" in _linked(seen, _router(seen))
+    assert "10.33.0.1" in linked(seen, router(seen))
 
 
 def _somebody_elses(steppe: Steppe, seen: Cloud, network: Any) -> None:
@@ -191,7 +193,7 @@ def _somebody_elses(steppe: Steppe, seen: Cloud, network: Any) -> None:
     assert "openstack.project_in_use" in told()["differences"]["refusal"]["observed"]
     assert seen.region.network.get_port(port.id)
     seen.region.network.delete_port(port)
-    until(lambda: not drift(steppe) and not _own_names(seen), "the network to go with a sweep", 120)
+    until(lambda: not drift(steppe) and not own_names(seen), "the network to go with a sweep", 120)
     assert not list(seen.region.network.routers()), "a router that links nothing is not kept"
 
 
@@ -199,7 +201,8 @@ def _own(seen: Cloud, what: Callable[..., Any]) -> list[Any]:
     return list(what(project_id=seen.project(OWNER).id))
 
 
-def _own_names(seen: Cloud) -> list[str]:
+def own_names(seen: Cloud) -> list[str]:
+    """Return what the networks in the department's project are called."""
     return sorted(n.name for n in _own(seen, seen.region.network.networks))
 
 
@@ -213,14 +216,16 @@ def _range(seen: Cloud, cidr: str) -> Any:
     return found
 
 
-def _router(seen: Cloud) -> Any:
-    [router] = _own(seen, seen.region.network.routers)
-    assert router.name == networks.ROUTER
-    return router
+def router(seen: Cloud) -> Any:
+    """Return the department's router; AssertionError where it has not one."""
+    [found] = _own(seen, seen.region.network.routers)
+    assert found.name == networks.ROUTER
+    return found
 
 
-def _linked(seen: Cloud, router: Any) -> set[str]:
-    ports = seen.region.network.ports(device_id=router.id)
+def linked(seen: Cloud, one: Any) -> set[str]:
+    """Return the addresses that a router has on networks."""
+    ports = seen.region.network.ports(device_id=one.id)
     return {f["ip_address"] for p in ports if p.device_owner in networks.INTERFACES for f in p.fixed_ips}
 
 

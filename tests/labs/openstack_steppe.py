@@ -3,14 +3,17 @@
 It is the Steppe of `make chaos`, whose worker can be caught and killed at each call that changes anything in the cloud.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.chaos.steppe import Steppe
+from tests.chaos.traps import Point
 from tests.cli.processes import short_folder, until
 from tests.labs.openstack_content import IMAGES, SHARED_NETWORK
 from tests.labs.openstack_story import Lab
+
+T = TypeVar("T")
 
 POOL = "region-1"
 DEPARTMENT, OTHER = "water", "finance"
@@ -18,6 +21,7 @@ SMALL = {"vcpu": 1, "memory_mib": 128, "disk_gib": 1}
 LARGE = {"vcpu": 2, "memory_mib": 192, "disk_gib": 1}
 LIMITS = {"vm": 60, "vcpu": 120, "memory_mib": 2_000_000, "disk_gib": 600}
 SETTLE_SECONDS = 240.0
+_CATCH_SECONDS = 120.0
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE1MpVOTSaW0eyDJMcsTG2Nl5lSvy6OZ6Cg0GbyCLs3X lab"
 
 
@@ -58,6 +62,25 @@ def settled(steppe: Steppe, vm: str, state: str = "running", seconds: float = SE
 def gone(steppe: Steppe, vm: str, seconds: float = SETTLE_SECONDS) -> None:
     """Wait until a VM is confirmed gone."""
     until(lambda: steppe.call("GET", f"/vms/{vm}").status == 404, f"{vm} to be gone", seconds)
+
+
+def killed_at(steppe: Steppe, point: Point, order: Callable[[], T]) -> T:
+    """Give an order and kill the worker that comes to a point on its way; return what the order gave."""
+    until(steppe.whole, "all parts to run", 60)
+    steppe.traps.set(point)
+    try:
+        given = order()
+        steppe.kill("worker", steppe.traps.wait(_CATCH_SECONDS).pid)
+    finally:
+        steppe.traps.release()
+    return given
+
+
+def ends_of(calls: Iterable[str]) -> Iterator[Point]:
+    """Return the points before each call is sent and after it was answered."""
+    for call in calls:
+        yield Point(call, "before", "")
+        yield Point(call, "after", "")
 
 
 def _set_up(steppe: Steppe, region: dict[str, Any]) -> None:

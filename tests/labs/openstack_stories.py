@@ -7,6 +7,7 @@ from tests.labs import openstack_contract as contract
 from tests.labs import openstack_disks as disks
 from tests.labs import openstack_kills as kills
 from tests.labs import openstack_matched as matched
+from tests.labs import openstack_network_kills as network_kills
 from tests.labs import openstack_networks as networks
 from tests.labs import openstack_quota as quota
 from tests.labs import openstack_race as race
@@ -25,6 +26,7 @@ IN_ORDER: tuple[Callable[[Lab], None], ...] = (
     race.fifty_at_once,
     adoption.what_others_made_is_taken_over,
     kills.a_worker_is_killed,
+    network_kills.a_worker_is_killed_over_a_network,
     kills.a_part_is_away,
     contract.the_contract_is_kept,
 )
