@@ -330,6 +330,18 @@ class StillToGoOut(Refusal):
     code = "webhook.still_to_go_out"
 
 
+class LetInAlready(Refusal):
+    """{department} lets in {rule} already: there is nothing to add."""
+
+    code = "ingress.exists"
+
+
+class TooManyRules(Refusal):
+    """{department} has {most} ingress rules, which is the most: remove one, or let one rule say more."""
+
+    code = "ingress.too_many"
+
+
 class NoAddress(Refusal):
     """Subnet {subnet!r} has only {free} free addresses and {asked} are asked; choose another subnet."""
 

@@ -82,6 +82,13 @@ def enqueue_watch(session: Session, pool: UUID, trace: str | None = None) -> int
 
 def enqueue_follow(session: Session, department: UUID, trace: str | None = None) -> None:
     """Ask a worker to let the quota of a department's projects, and of those below it, follow its limits."""
+    asked = {"task": FOLLOW, "department": str(department), "trace": trace}
+    wire.run(session, _DEFER_FOLLOW + _WHERE_A_PROJECT_IS, asked)
+
+
+def enqueue_follow_of_rules(session: Session, department: UUID, trace: str | None = None) -> None:
+    """Ask a worker for the same where what the department lets in has changed. Whether it has a project is not asked
+    here: a tenant's transaction sees none."""
     wire.run(session, _DEFER_FOLLOW, {"task": FOLLOW, "department": str(department), "trace": trace})
 
 
@@ -158,12 +165,16 @@ _DEFER_TUNNELS = text("""
     ON CONFLICT (queueing_lock) WHERE status = 'todo' DO UPDATE SET scheduled_at = EXCLUDED.scheduled_at
 """)
 
-_DEFER_FOLLOW = """
+_DEFER_FOLLOW: LiteralString = """
     SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[
         ROW(%(task)s::text, %(task)s, 0, %(task)s::text || %(department)s, NULL,
             jsonb_build_object('department_id', %(department)s::text, 'trace', %(trace)s::text),
             NULL)::procrastinate_job_to_defer_v1
-    ])) WHERE EXISTS (
+    ]))
+"""
+
+_WHERE_A_PROJECT_IS: LiteralString = """
+    WHERE EXISTS (
         SELECT 1 FROM projects p JOIN departments d ON d.id = p.department_id
         WHERE d.lineage @> ARRAY[%(department)s::uuid]
     )

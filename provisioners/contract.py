@@ -7,7 +7,7 @@ to do. Whatever else an order does, it writes down the spec's generation, name, 
 """
 
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -193,6 +193,39 @@ class ConsoleDriver(Protocol):
         """Open the console of a machine that runs. Raises Missing, Unreachable; Rejected also where it is in use."""
 
 
+IngressProtocol = Literal["icmp", "ipv6-icmp", "tcp", "udp"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """What is let in to machines from outside: a protocol, from the addresses of `source` (CIDR). The ports of tcp and
+    udp are `first` to `last`, both inclusive, or all of them where both are None."""
+
+    protocol: IngressProtocol
+    source: str
+    first: int | None = None
+    last: int | None = None
+
+    @property
+    def ports(self) -> str | None:
+        """The ports as people write them: `443`, `8000-8080`; None for all."""
+        if self.first is None:
+            return None
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+    def __str__(self) -> str:
+        return f"{self.protocol}{f'/{self.ports}' if self.ports else ''} {self.source}"
+
+
+@dataclass(frozen=True, slots=True)
+class Astray:
+    """In what a department's ingress is not as it is wanted: what is `missing`, and what Steppe let in and nobody wants
+    any more (`left`)."""
+
+    missing: frozenset[Ingress] = frozenset()
+    left: frozenset[Ingress] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """A department in a pool: the id that it has there, and its limits by resource class, None for unlimited."""
@@ -204,7 +237,8 @@ class Tenant:
 @runtime_checkable
 class TenantDriver(Protocol):
     """What a machine driver may offer besides: it keeps departments apart itself, and each to limits of its own. It
-    makes a department's own networks with the first address on each."""
+    makes a department's own networks with the first address on each, and lets in to its machines what its own ingress
+    says besides what the pool says for all."""
 
     def limited(self) -> tuple[str, ...]:
         """Return the resource classes that this pool can limit. May raise Unreachable."""
@@ -212,8 +246,13 @@ class TenantDriver(Protocol):
     def tenants(self, departments: Collection[str]) -> dict[str, Tenant]:
         """Return those of the departments, by code, that exist in the pool, with their limits as they are."""
 
-    def set_tenant(self, department: str, limits: dict[str, int | None]) -> Tenant:
-        """Let a department exist in the pool with just these limits, and return it."""
+    def set_tenant(self, department: str, limits: dict[str, int | None], ingress: Collection[Ingress]) -> Tenant:
+        """Let a department exist in the pool with just these limits and this ingress, and return it. What others let in
+        to its machines stays."""
+
+    def astray(self, ingress: Mapping[str, Collection[Ingress]]) -> dict[str, Astray]:
+        """Return in what the ingress of departments, by code, is not what is given here. Departments that do not exist
+        in the pool are left out. What it costs does not grow with their number: lists are read as wholes."""
 
     def networks(self, departments: Collection[str]) -> dict[str, frozenset[tuple[str, str]]]:
         """Return what was made of networks for departments, by code: of each its name and each CIDR that it has, ""

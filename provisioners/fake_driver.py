@@ -16,11 +16,13 @@ from typing import Any, Literal
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from provisioners.contract import (
+    Astray,
     CatalogueMatch,
     ConsoleKind,
     ConsoleLine,
     FlavorMatch,
     ImageMatch,
+    Ingress,
     Machine,
     MachineSpec,
     Missing,
@@ -50,6 +52,7 @@ Step = Literal[
     "set_tenant",
     "remove_tenant",
     "remove_network",
+    "astray",
 ]
 Moment = Literal["before", "half_way", "after"]
 
@@ -59,6 +62,7 @@ class _Node:
     machines: dict[UUID, Machine] = field(default_factory=dict)
     leaving: set[UUID] = field(default_factory=set)
     tenants: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    ingress: dict[str, set[Ingress]] = field(default_factory=lambda: defaultdict(set))
     networks: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
     room: dict[str, Room] = field(default_factory=dict)
     images: dict[str, int] | None = None
@@ -235,7 +239,7 @@ class FakeDriver:
 
 class FakeCloud(FakeDriver):
     """A node that works as clouds do: it takes orders and is busy with them until it is told to `settle`, and it keeps
-    departments to limits and gives them networks of their own."""
+    departments to limits, gives them networks of their own and lets in what they say."""
 
     def room(self) -> dict[str, Room]:
         with self._call("observe", None):
@@ -268,10 +272,20 @@ class FakeCloud(FakeDriver):
             known = self._node.tenants
             return {code: self._tenant(code) for code in departments if code in known}
 
-    def set_tenant(self, department: str, limits: dict[str, int | None]) -> Tenant:
+    def set_tenant(self, department: str, limits: dict[str, int | None], ingress: Collection[Ingress]) -> Tenant:
         with self._call("set_tenant", None):
             self._node.tenants[department] = dict(limits)
+            self._node.ingress[department] = set(ingress)
             return self._tenant(department)
+
+    def astray(self, ingress: Mapping[str, Collection[Ingress]]) -> dict[str, Astray]:
+        with self._call("astray", None):
+            known = self._node.tenants
+            return {code: self._astray(code, frozenset(rules)) for code, rules in ingress.items() if code in known}
+
+    def ingress_of(self, department: str) -> set[Ingress]:
+        """What is let in to a department's machines, to be looked at and changed as somebody else would."""
+        return self._node.ingress[department]
 
     def create(self, spec: MachineSpec) -> None:
         for nic in spec.nics:
@@ -291,8 +305,13 @@ class FakeCloud(FakeDriver):
     def remove_tenant(self, department: str) -> None:
         with self._call("remove_tenant", None):
             self._node.networks.pop(department, None)
+            self._node.ingress.pop(department, None)
             if self._node.tenants.pop(department, None) is None:
                 raise Missing(f"no department {department}")
+
+    def _astray(self, department: str, wanted: frozenset[Ingress]) -> Astray:
+        there = self._node.ingress[department]
+        return Astray(wanted - there, frozenset(there - wanted))
 
     def _tenant(self, department: str) -> Tenant:
         return Tenant(str(uuid5(NAMESPACE_DNS, department)), dict(self._node.tenants[department]))

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 KEEP_SECONDS = 300.0
 OURS = "made by Steppe"
-"""Description of all that is made of projects, networks, subnets and routers."""
+"""Description of all that is made of projects, networks, subnets, routers and rules of security groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Catalogue:
     def __init__(self, link: Link, settings: Settings) -> None:
         self._link = link
         self._settings = settings
-        self.ingress = settings.ingress
+        self.ingress = frozenset(one.rule for one in settings.ingress)
         self.volume_type = settings.volume_type
         self._lock = threading.Lock()
         self._looking: dict[str, threading.Lock] = {}

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from provisioners import openstack_consoles, openstack_room
+from provisioners import openstack_consoles, openstack_ingress, openstack_room
 from provisioners import openstack_history as history
 from provisioners import openstack_look as look
 from provisioners import openstack_matching as matching
@@ -23,9 +23,11 @@ from provisioners import openstack_tenants as tenants
 from provisioners import openstack_unlinking as unlinking
 from provisioners import openstack_volumes as volumes
 from provisioners.contract import (
+    Astray,
     CatalogueMatch,
     ConsoleKind,
     ConsoleLine,
+    Ingress,
     Machine,
     MachineSpec,
     Missing,
@@ -185,8 +187,15 @@ class OpenStackDriver:
     def tenants(self, departments: Collection[str]) -> dict[str, Tenant]:
         return tenants.found(self.link, self._catalogue, departments)
 
-    def set_tenant(self, department: str, limits: dict[str, int | None]) -> Tenant:
-        return tenants.written(self.link, self._catalogue, department, limits)
+    def set_tenant(self, department: str, limits: dict[str, int | None], ingress: Collection[Ingress]) -> Tenant:
+        tenant = tenants.written(self.link, self._catalogue, department, limits)
+        openstack_ingress.let_in(self.link, tenant.id, self._catalogue.ingress.union(ingress))
+        return tenant
+
+    def astray(self, ingress: Mapping[str, Collection[Ingress]]) -> dict[str, Astray]:
+        projects = tenants.of_domain(self.link, self._catalogue)
+        wanted = {code: self._catalogue.ingress.union(rules) for code, rules in ingress.items() if code in projects}
+        return openstack_ingress.astray(self.link, projects, wanted)
 
     def networks(self, departments: Collection[str]) -> dict[str, frozenset[tuple[str, str]]]:
         projects = tenants.of_domain(self.link, self._catalogue)

@@ -12,11 +12,12 @@ from urllib.parse import parse_qsl, urlsplit
 import openstack
 from keystoneauth1.exceptions.base import ClientException
 from keystoneauth1.exceptions.catalog import EndpointNotFound
+from netaddr import AddrFormatError, IPNetwork
 from openstack.connection import Connection as Region
 from openstack.exceptions import SDKException
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from provisioners.contract import Rejected, Unreachable
+from provisioners.contract import Ingress, IngressProtocol, Rejected, Unreachable
 
 Service = Literal["compute", "network", "image", "identity", "placement", "block_storage"]
 Document = dict[str, Any]
@@ -30,14 +31,28 @@ _PLAIN_404 = frozenset({"image"})
 """Glance says in plain words that it has no such image. Of the others such an answer is a proxy's."""
 
 
-class Ingress(BaseModel):
+class IngressForAll(BaseModel):
     """What may reach the machines of every department: `ports` is one or a range (`8000-8080`), for tcp and udp."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    protocol: Literal["icmp", "ipv6-icmp", "tcp", "udp"]
+    protocol: IngressProtocol
     ports: str | None = Field(None, pattern=r"^\d{1,5}(-\d{1,5})?$")
     source: str = Field("0.0.0.0/0", description="addresses that it may come from, as CIDR")
+
+    @field_validator("source")
+    @classmethod
+    def _a_network(cls, source: str) -> str:
+        try:
+            return str(IPNetwork(source).cidr)
+        except AddrFormatError as error:
+            raise ValueError(f"{source!r} is no network in CIDR form") from error
+
+    @property
+    def rule(self) -> Ingress:
+        """It as the contract has it."""
+        first, _, last = (self.ports or "").partition("-")
+        return Ingress(self.protocol, self.source, *((int(first), int(last or first)) if first else ()))
 
 
 class Settings(BaseModel):
@@ -71,7 +86,7 @@ class Settings(BaseModel):
     config_drive: bool = False
     external_network: str | None = Field(None, description="way out of departments' own networks; none without")
     volume_type: str | None = Field(None, description="what Cinder makes data disks as; its own default without")
-    ingress: tuple[Ingress, ...] = ()
+    ingress: tuple[IngressForAll, ...] = ()
     call_seconds: float = Field(60, gt=0, le=600)
 
     @model_validator(mode="after")

@@ -6,14 +6,11 @@ the ledger knows nothing of.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
-
-from netaddr import IPNetwork
 
 from provisioners import openstack_unlinking as unlinking
-from provisioners.contract import Missing, Rejected, Tenant, Unreachable
+from provisioners.contract import Missing, Rejected, Tenant
 from provisioners.openstack_catalogue import Catalogue
-from provisioners.openstack_link import Conflict, Ingress, Link, Service
+from provisioners.openstack_link import Conflict, Link, Service
 
 NOVAS: Mapping[str, str] = {"vm": "instances", "vcpu": "cores", "memory_mib": "ram"}
 """What Nova calls a resource class in its quotas."""
@@ -54,7 +51,7 @@ def owner(link: Link, catalogue: Catalogue, project: str) -> str | None:
 
 
 def written(link: Link, catalogue: Catalogue, department: str, limits: Mapping[str, int | None]) -> Tenant:
-    """See to a department's project, what is let into it, and give it these limits."""
+    """See to a department's project, and give it these limits."""
     project = catalogue.project(department)
     # Less than is used already is a limit as well: what is there stays.
     quota = {"quota_set": {**_in_their_words(NOVAS, limits), "force": True}}
@@ -65,39 +62,14 @@ def written(link: Link, catalogue: Catalogue, department: str, limits: Mapping[s
         link.tell("block_storage", "PUT", f"/os-quota-sets/{project}", quota)
     machines = limits.get("vm")
     ports = _UNLIMITED if machines is None else machines * PORTS_A_VM + PORTS_BESIDES
-    link.tell("network", "PUT", f"/quotas/{project}", {"quota": {"port": ports, "rbac_policy": _UNLIMITED}})
-    _let_in(link, project, catalogue.ingress)
+    unlimited = dict.fromkeys(("rbac_policy", "security_group_rule"), _UNLIMITED)
+    link.tell("network", "PUT", f"/quotas/{project}", {"quota": {"port": ports, **unlimited}})
     return Tenant(project, dict(limits))
 
 
 def _in_their_words(words: Mapping[str, str], limits: Mapping[str, int | None]) -> dict[str, int]:
     known = {words[name]: limit for name, limit in limits.items() if name in words}
     return {name: _UNLIMITED if limit is None else limit for name, limit in known.items()}
-
-
-def _let_in(link: Link, project: str, ingress: Iterable[Ingress]) -> None:
-    for rule in ingress:
-        first, _, last = (rule.ports or "").partition("-")
-        version = IPNetwork(rule.source).version
-        body = {
-            "security_group_id": _default_group(link, project),
-            "direction": "ingress",
-            "ethertype": f"IPv{version}",
-            "protocol": rule.protocol,
-            "remote_ip_prefix": rule.source,
-            "port_range_min": int(first) if first else None,
-            "port_range_max": int(last or first) if first else None,
-        }
-        # One that is there already is a conflict, and just right.
-        with suppress(Conflict):
-            link.tell("network", "POST", "/security-group-rules", {"security_group_rule": body})
-
-
-def _default_group(link: Link, project: str) -> str:
-    """Return a project's default security group, which Neutron makes when it is first looked at."""
-    for group in link.few("network", "/security-groups", "security_groups", project_id=project, name="default"):
-        return str(group["id"])
-    raise Unreachable("Neutron has no default security group for a project yet")
 
 
 def remove(link: Link, catalogue: Catalogue, department: str) -> None:

@@ -25,6 +25,7 @@ from controlplane.lookups.department import (
     subtree_of,
 )
 from controlplane.lookups.drift import drift_for, drifts, may_decide_drift, pool_checks
+from controlplane.lookups.ingress import ingress_rule_for, ingress_rules
 from controlplane.lookups.lease import Ends, ends_by_day, holds, leases, resource_to_hold, unused
 from controlplane.lookups.pool import checks_of, pool_for, pools
 from controlplane.lookups.register import Entry, register
@@ -88,6 +89,8 @@ __all__ = (
     "image_for",
     "images",
     "inbox",
+    "ingress_rule_for",
+    "ingress_rules",
     "leases",
     "lineage_of",
     "may_decide_drift",

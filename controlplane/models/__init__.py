@@ -5,6 +5,7 @@ from controlplane.models.catalogue import Flavor, Image
 from controlplane.models.consoles import ConsoleTicket
 from controlplane.models.drifts import Drift, DriftKind, DriftOutcome, PoolCheck
 from controlplane.models.identity import ApiToken, IdempotencyKey, SignIn, SignInTry, User
+from controlplane.models.ingress import IngressRule
 from controlplane.models.pools import Claim, Pool, PoolCapacity, PoolCatalogue, Subnet
 from controlplane.models.projects import Project
 from controlplane.models.records import AuditEvent
@@ -35,6 +36,7 @@ __all__ = [
     "Flavor",
     "IdempotencyKey",
     "Image",
+    "IngressRule",
     "MailChoice",
     "Notification",
     "Pool",

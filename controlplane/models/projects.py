@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from controlplane.db import Base
@@ -13,8 +13,8 @@ from controlplane.models.tenancy import Department
 
 
 class Project(Base):
-    """A department's project in a pool, with the limits that were written there last. It is made with the department's
-    first machine there and removed when the department is closed."""
+    """A department's project in a pool, with the limits and the ingress that were written there last. It is made with
+    the department's first machine there and removed when the department is closed."""
 
     __tablename__ = "projects"
 
@@ -22,6 +22,7 @@ class Project(Base):
     department_id: Mapped[UUID] = mapped_column(ForeignKey("departments.id"), primary_key=True, index=True)
     external_id: Mapped[str]
     limits: Mapped[dict[str, Any]]
+    ingress: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'::jsonb"))
     written_at: Mapped[datetime]
 
     pool: Mapped[Pool] = relationship()

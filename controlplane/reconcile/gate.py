@@ -5,7 +5,7 @@ one pool are under way at once: where none of them has come back for a while, th
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
@@ -15,10 +15,12 @@ from typing import TypeVar
 from uuid import UUID
 
 from provisioners.contract import (
+    Astray,
     CatalogueDriver,
     CatalogueMatch,
     Driver,
     GatewayDriver,
+    Ingress,
     Machine,
     MachineDriver,
     MachineSpec,
@@ -176,8 +178,11 @@ class GatedCloud(GatedCatalogue):
     def tenants(self, departments: Collection[str]) -> dict[str, Tenant]:
         return self._gate.call(lambda: self._tenants().tenants(departments))
 
-    def set_tenant(self, department: str, limits: dict[str, int | None]) -> Tenant:
-        return self._gate.call(lambda: self._tenants().set_tenant(department, limits))
+    def set_tenant(self, department: str, limits: dict[str, int | None], ingress: Collection[Ingress]) -> Tenant:
+        return self._gate.call(lambda: self._tenants().set_tenant(department, limits, ingress))
+
+    def astray(self, ingress: Mapping[str, Collection[Ingress]]) -> dict[str, Astray]:
+        return self._gate.call(lambda: self._tenants().astray(ingress))
 
     def networks(self, departments: Collection[str]) -> dict[str, frozenset[tuple[str, str]]]:
         return self._gate.call(lambda: self._tenants().networks(departments))

@@ -1,12 +1,14 @@
 """Departments in pools that know tenants: a project for each that has machines there, with the ledger's limits.
 
 The ledger decides; the cloud's own quota is a second fence, for whoever goes past Steppe. So it follows each change of
-a limit, and where somebody changed it over there, that is drift.
+a limit, and where somebody changed it over there, that is drift. What a department lets in to its machines goes the
+same way; of that the cloud is the only fence.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -21,7 +23,16 @@ from controlplane.reconcile import own_networks, quota_findings
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.quota_findings import Dealt, Differences
 from controlplane.tree import lock_tree
-from provisioners.contract import MachineDriver, Missing, Rejected, Tenant, TenantDriver, Unreachable
+from provisioners.contract import (
+    Astray,
+    Ingress,
+    MachineDriver,
+    Missing,
+    Rejected,
+    Tenant,
+    TenantDriver,
+    Unreachable,
+)
 
 Limits = dict[str, int | None]
 
@@ -32,15 +43,23 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class _Terms:
+    """What a project is given: limits by resource class, and what is let in to its machines."""
+
+    limits: Limits
+    ingress: frozenset[Ingress]
+
+
+@dataclass(frozen=True, slots=True)
 class _Wanted:
     """A department as its project in a pool, by the pool's own `id`, is to be, and as it was `written` last; both are
-    empty where it has none yet. `gone`: it was closed."""
+    empty where it has none yet, and so is the id. `gone`: it was closed."""
 
     department: UUID
     code: str
     id: str
-    limits: Limits
-    written: Limits
+    asked: _Terms
+    written: _Terms
     gone: bool
 
 
@@ -55,7 +74,7 @@ def ensure(sessions: Sessions, driver: MachineDriver, pool: UUID, department: st
     classes = driver.limited()
     with transaction(sessions) as session:
         [wanted] = _wanted(session, pool, classes, code=department)
-    if not wanted.id or wanted.limits != wanted.written:
+    if not wanted.id or wanted.asked != wanted.written:
         _give(sessions, driver, pool, wanted)
 
 
@@ -99,11 +118,12 @@ def check(sessions: Sessions, driver: MachineDriver, pool: Pool, trace: str | No
         said = quota_findings.to_repair(session, pool.id)
     live = [w.code for w in wanted if not w.gone]
     found = driver.tenants(live) if live else {}
+    astray = driver.astray({w.code: w.asked.ingress for w in wanted if w.code in found}) if found else {}
     cleared = own_networks.clear(sessions, driver, list(found))
     dealt: list[Dealt] = []
     try:
         for w in wanted:
-            differences = _differences(w, found.get(w.code))
+            differences = _differences(w, found.get(w.code), astray.get(w.code, Astray()))
             mend = bool(differences) and (w.gone or repairs or w.code in said)
             seen = Dealt(w.code, w.id, differences)
             dealt.append(_dealt_with(sessions, driver, pool.id, w, differences) if mend else seen)
@@ -125,7 +145,8 @@ def _follow(sessions: Sessions, drivers: Drivers, pool: Pool, department: UUID, 
     removed = 0
     try:
         for w in wanted:
-            differences = _differences(w, Tenant(w.id, w.written))
+            was, now = w.written.ingress, w.asked.ingress
+            differences = _differences(w, Tenant(w.id, w.written.limits), Astray(now - was, was - now))
             dealt.append(
                 _dealt_with(sessions, driver, pool.id, w, differences) if differences else Dealt(w.code, w.id, {})
             )
@@ -178,27 +199,32 @@ def _remove(sessions: Sessions, driver: TenantDriver, pool: UUID, wanted: _Wante
 
 
 def _give(sessions: Sessions, driver: TenantDriver, pool: UUID, wanted: _Wanted) -> None:
-    """Write a project's limits until those written are the ledger's.
+    """Write a project's limits and ingress until those written are those of the record.
 
-    The ledger may change during a call, and who writes newer limits may be done first; whoever writes last has then
+    The record may change during a call, and who writes what is newer may be done first; whoever writes last has then
     read last. Raises Unreachable where they change each time.
     """
     classes = driver.limited()
     for _ in range(_WRITES):
-        tenant = driver.set_tenant(wanted.code, wanted.limits)
+        tenant = driver.set_tenant(wanted.code, wanted.asked.limits, wanted.asked.ingress)
         with transaction(sessions) as session:
             # A limit that is being set counts here, or sees that there is a project and asks for it to follow.
             lock_tree(session)
-            _write(session, pool, wanted.department, tenant)
+            _write(session, pool, wanted, tenant)
             [wanted] = _wanted(session, pool, classes, code=wanted.code)
-        if wanted.limits == wanted.written:
+        if wanted.asked == wanted.written:
             return
     raise Unreachable(f"the limits of {wanted.code} change faster than they can be written")
 
 
-def _write(session: Session, pool: UUID, department: UUID, tenant: Tenant) -> None:
-    values = {"external_id": tenant.id, "limits": tenant.limits, "written_at": datetime.now(UTC)}
-    row = insert(Project).values(pool_id=pool, department_id=department, **values)
+def _write(session: Session, pool: UUID, wanted: _Wanted, tenant: Tenant) -> None:
+    values = {
+        "external_id": tenant.id,
+        "limits": tenant.limits,
+        "ingress": [asdict(rule) for rule in sorted(wanted.asked.ingress, key=str)],
+        "written_at": datetime.now(UTC),
+    }
+    row = insert(Project).values(pool_id=pool, department_id=wanted.department, **values)
     session.execute(row.on_conflict_do_update(index_elements=["pool_id", "department_id"], set_=values))
 
 
@@ -207,30 +233,55 @@ def _wanted(
 ) -> list[_Wanted]:
     """Return the departments that have a project in a pool, or the one of this code, whether it has one or not."""
     rows = session.execute(_DEPARTMENTS, {"pool": pool, "below": [below] if below else [], "code": code})
-    return [_Wanted(r.id, r.code, r.external_id or "", _of(r.tightest, classes), r.limits or {}, r.gone) for r in rows]
+    return [
+        _Wanted(
+            r.id,
+            r.code,
+            r.external_id or "",
+            asked=_Terms(_of(r.tightest, classes), _rules(r.ingress)),
+            written=_Terms(r.limits or {}, _rules(r.let_in)),
+            gone=r.gone,
+        )
+        for r in rows
+    ]
 
 
 def _of(tightest: Mapping[str, int] | None, classes: Iterable[str]) -> Limits:
     return {name: (tightest or {}).get(name) for name in classes}
 
 
-def _differences(wanted: _Wanted, found: Tenant | None) -> Differences:
+def _rules(kept: Iterable[Mapping[str, Any]] | None) -> frozenset[Ingress]:
+    return frozenset(Ingress(**rule) for rule in kept or ())
+
+
+def _differences(wanted: _Wanted, found: Tenant | None, astray: Astray) -> Differences:
     if wanted.gone:
         return _STRANDED
     if found is None:
         return {"existence": {"wanted": "present", "observed": "absent"}}
-    return {
+    limits = {
         name: {"wanted": limit, "observed": found.limits.get(name)}
-        for name, limit in wanted.limits.items()
+        for name, limit in wanted.asked.limits.items()
         if found.limits.get(name) != limit
     }
+    if astray == Astray():
+        return limits
+    return limits | {"ingress": {"wanted": _in_words(astray.missing), "observed": _in_words(astray.left)}}
+
+
+def _in_words(rules: Iterable[Ingress]) -> list[str]:
+    return sorted(map(str, rules))
 
 
 _STRANDED: Differences = {"existence": {"wanted": "absent", "observed": "present"}}
 
-# With each department the tightest limit of it and of those above, by class. Without a code: all that have a project.
+# With each department what it lets in, and the tightest limit of it and of those above, by class. Without a code: all
+# that have a project.
 _DEPARTMENTS = text("""
-    SELECT d.id, d.code, p.external_id, p.limits, d.deleted_at IS NOT NULL AS gone,
+    SELECT d.id, d.code, p.external_id, p.limits, p.ingress AS let_in, d.deleted_at IS NOT NULL AS gone,
+           (SELECT jsonb_agg(jsonb_build_object(
+               'protocol', r.protocol, 'source', r.source, 'first', r.first_port, 'last', r.last_port
+           )) FROM ingress_rules r WHERE r.department_id = d.id) AS ingress,
            (SELECT jsonb_object_agg(t.resource_class, t.least) FROM (
                SELECT a.resource_class, min(a."limit") AS least FROM ledger_accounts a
                WHERE a.owner = ANY(d.lineage) AND a."limit" IS NOT NULL GROUP BY a.resource_class

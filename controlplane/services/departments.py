@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import delete as forget
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -14,7 +15,7 @@ from controlplane.db import new_id
 from controlplane.errors import AlreadyExists, InUse, Invalid, Stale
 from controlplane.kinds import KINDS
 from controlplane.limits import set_limits
-from controlplane.models import Department, Resource, Subnet, System
+from controlplane.models import Department, IngressRule, Resource, Subnet, System
 from controlplane.tree import lock_tree
 
 CLASSES: frozenset[str] = frozenset(c for kind in KINDS.values() for c in kind.classes)
@@ -105,6 +106,7 @@ def delete(session: Session, actor: Actor, ref: str, now: Any = None) -> None:
         raise InUse(
             noun="department", name=department.code, users=", ".join(f"{n} {noun}" for noun, n in counts.items() if n)
         )
+    session.execute(forget(IngressRule).where(IngressRule.department_id == department.id))
     department.deleted_at = now or func.now()
     department.version += 1
     audit.record(session, actor, [_said(department, "delete", {})])

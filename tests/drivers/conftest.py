@@ -39,6 +39,9 @@ def region() -> Iterator[Double]:
         made.answers("GET", f"{NETWORK}/subnets", body={"subnets": subnets})
         made.answers("GET", f"{NETWORK}/ports", body={"ports": []})
         made.answers("POST", f"{NETWORK}/ports", 201, {"port": {"id": "new-port"}})
+        group = {"id": "default-group", "project_id": PROJECT}
+        made.answers("GET", f"{NETWORK}/security-groups", body={"security_groups": [group]})
+        made.answers("GET", f"{NETWORK}/security-group-rules", body={"security_group_rules": []})
         made.answers("GET", f"{SERVERS}/detail", body={"servers": []})
         made.answers("GET", f"{SERVERS}/{NOVAS}/os-instance-actions", body={"instanceActions": []})
         made.answers("POST", SERVERS, 202, {"server": {"id": "new-server"}})

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from provisioners.contract import Unreachable
-from provisioners.fake_driver import FakeDriver, connect
+from provisioners.contract import Astray, Ingress, Unreachable
+from provisioners.fake_driver import FakeCloud, FakeDriver, connect
 from tests.drivers.makers import a_machine
 
 GONE = Unreachable("the fake was told to")
@@ -90,3 +91,14 @@ def test_a_node_is_seen_by_every_driver_that_names_it(driver: FakeDriver, tmp_pa
     assert connect({"node": "hv-01"}, tmp_path).observe([spec.id]).keys() == {spec.id}
     assert connect({"node": "hv-02"}, tmp_path).discover() == []
     assert connect({"node": "hv-01"}, tmp_path / "other").discover() == []
+
+
+def test_a_cloud_knows_what_is_let_in_and_what_of_it_is_not_as_it_is_to_be(tmp_path: Path) -> None:
+    cloud = connect({"node": uuid4().hex, "cloud": True}, tmp_path)
+    assert isinstance(cloud, FakeCloud)
+    web, ssh = Ingress("tcp", "10.0.0.0/8", 443, 443), Ingress("tcp", "10.0.0.0/8", 22, 22)
+    cloud.set_tenant("dsj", {"vm": 1}, [web])
+    assert cloud.astray({"dsj": [web], "unknown": [web]}) == {"dsj": Astray()}
+    assert cloud.astray({"dsj": [ssh]}) == {"dsj": Astray(frozenset({ssh}), frozenset({web}))}
+    cloud.remove_tenant("dsj")
+    assert cloud.astray({"dsj": [ssh]}) == {}

@@ -449,10 +449,10 @@ def test_the_limit_of_disks_is_cinders_quota_and_read_back(region: Double, drive
     for path in (f"/compute/v2.1/os-quota-sets/{PROJECT}", quota, f"{NETWORK}/quotas/{PROJECT}"):
         region.answers("PUT", path, body={})
     assert driver.limited() == tuple(LIMITS)
-    driver.set_tenant("dsj", LIMITS)
+    driver.set_tenant("dsj", LIMITS, ())
     unlimited = {"volumes": -1, "per_volume_gigabytes": -1}
     assert [r.body for r in region.asked("PUT", quota)] == [{"quota_set": {"gigabytes": 100, **unlimited}}]
-    driver.set_tenant("dsj", {**LIMITS, "disk_gib": None})
+    driver.set_tenant("dsj", {**LIMITS, "disk_gib": None}, ())
     assert region.asked("PUT", quota)[-1].body["quota_set"]["gigabytes"] == -1
     for gigabytes, limit in ((7, 7), (-1, None)):
         quotas(region, gigabytes)

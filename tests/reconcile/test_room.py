@@ -107,7 +107,7 @@ def test_a_pool_that_does_not_say_how_much_it_has_is_checked_for_all_else(cloud:
     cloud.forget_jobs()
     cloud.driver().put(replace(found, power="off"))
     projects = cast("FakeCloud", cloud.driver())
-    projects.set_tenant("environment", {"vm": 99})
+    projects.set_tenant("environment", {"vm": 99}, ())
     cloud.driver().fail_next("observe", Unreachable("Placement is away"))
     swept = sweep(cloud.sessions, cloud.drivers)
     assert (swept.looks, swept.opened, swept.passed_over) == (1, 2, ("hv-01",))

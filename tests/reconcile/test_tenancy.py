@@ -87,7 +87,7 @@ def report_only(lab: Lab) -> None:
 
 
 def changed_behind_our_back(lab: Lab) -> None:
-    over_there(lab).set_tenant("environment", {**quota(lab), "vm": 99})
+    over_there(lab).set_tenant("environment", {**quota(lab), "vm": 99}, ())
 
 
 def test_a_department_has_no_project_before_its_first_machine(cloud: Lab) -> None:
@@ -166,7 +166,7 @@ def test_a_quota_that_is_right_again_by_itself_is_no_finding_any_more(cloud: Lab
     report_only(cloud)
     changed_behind_our_back(cloud)
     sweep(cloud.sessions, cloud.drivers)
-    over_there(cloud).set_tenant("environment", {**quota(cloud), "vm": 10})
+    over_there(cloud).set_tenant("environment", {**quota(cloud), "vm": 10}, ())
     sweep(cloud.sessions, cloud.drivers)
     assert findings(cloud)[0].outcome == "vanished"
 
@@ -268,7 +268,7 @@ def test_a_project_that_is_refused_does_not_keep_the_check_from_the_others(cloud
         make_department(session, "water", limits={"vm": 4})
     tenancy.ensure(cloud.sessions, cloud.driver(), cloud.pool().id, "water")
     changed_behind_our_back(cloud)
-    over_there(cloud).set_tenant("water", {"vm": 99})
+    over_there(cloud).set_tenant("water", {"vm": 99}, ())
     over_there(cloud).fail_next("set_tenant", Rejected("fake.denied", "policy"))
     assert sweep(cloud.sessions, cloud.drivers).opened == 2
     assert over_there(cloud).tenants(["water"])["water"].limits["vm"] == 4

@@ -1,6 +1,6 @@
 """Departments in a pool that knows tenants, while limits change and while the pool is in trouble."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -14,7 +14,7 @@ from controlplane.models import PoolCheck, Project
 from controlplane.reconcile import tenancy
 from controlplane.reconcile.sweep import sweep
 from controlplane.services import departments
-from provisioners.contract import Tenant, Unreachable
+from provisioners.contract import Ingress, Tenant, Unreachable
 from provisioners.fake_driver import FakeCloud
 from tests.people import ADMIN
 from tests.reconcile.lab import Lab
@@ -30,10 +30,10 @@ class Interrupted(FakeCloud):
 
     meanwhile: ClassVar[list[Callable[[], object]]] = []
 
-    def set_tenant(self, department: str, limits: dict[str, int | None]) -> Tenant:
+    def set_tenant(self, department: str, limits: dict[str, int | None], ingress: Collection[Ingress]) -> Tenant:
         if self.meanwhile:
             self.meanwhile.pop()()
-        return super().set_tenant(department, limits)
+        return super().set_tenant(department, limits, ingress)
 
 
 @pytest.fixture
