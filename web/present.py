@@ -58,6 +58,11 @@ def system(s: Record) -> dict[str, Any]:
     }
 
 
+def ingress_rule(r: Record) -> dict[str, Any]:
+    ports = {"protocol": r.protocol, "ports": r.says.ports}
+    return {**recorded(r), "department": r.department.code, **ports, **fields(r, "source", "note")}
+
+
 def flavor(f: Record) -> dict[str, Any]:
     return {**recorded(f), **fields(f, "code", "name", "vcpu", "memory_mib", "disk_gib", "offered")}
 

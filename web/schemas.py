@@ -88,6 +88,13 @@ class SystemQuery(ListQuery):
     mlps_level: int | None = Field(None, ge=1, le=4)
 
 
+class IngressQuery(Strict):
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = None
+    sort: Literal["created_at", "-created_at"] | None = None
+    department: str | None = Field(None, description="id or code")
+
+
 class VmQuery(ListQuery):
     state: str | None = Field(None, description="one or more states, separated by commas")
     department: str | None = None
@@ -188,6 +195,16 @@ class SystemChange(Change):
     name_en: Text | None = None
     mlps_level: Level | None = None
     contact: Contact | None = None
+
+
+class IngressBody(Strict):
+    department: Code | None = Field(None, description="the caller's own where it is left out")
+    protocol: Literal["icmp", "ipv6-icmp", "tcp", "udp"]
+    ports: str | None = Field(
+        None, max_length=20, description="of tcp and udp: one or a range, like 443 or 8000-8080; left out: all"
+    )
+    source: str = Field(max_length=100, description="network that it may come from, IPv4 or IPv6, like 10.1.0.0/16")
+    note: str = Field("", max_length=200, description="what it is for")
 
 
 class FlavorBody(Strict):

@@ -197,6 +197,27 @@ class WhatItDoes(Answer):
     quota_after: list[dict[str, Any]]
 
 
+class IngressRule(Answer):
+    """What a department lets in to its machines."""
+
+    id: UUID
+    created_at: AwareDatetime
+    version: int
+    department: str
+    protocol: Literal["icmp", "ipv6-icmp", "tcp", "udp"]
+    ports: str | None = Field(description="one or a range; null: all, or a protocol without ports")
+    source: str = Field(description="network in CIDR form")
+    note: str
+
+
+class IngressRulePage(BaseModel):
+    """One page of a list of ingress rules."""
+
+    items: list[IngressRule]
+    next: str | None = Field(description="cursor of the next page")
+    previous: str | None = Field(description="cursor of the page before")
+
+
 class RuleShape(Answer):
     """A rule that says who has to approve what."""
 
