@@ -16,6 +16,8 @@ def right_word(action: str) -> str:
         "pool.read": _("See pools"),
         "drift.read": _("See drift"),
         "system.read": _("See business systems"),
+        "ingress.read": _("See what departments let in"),
+        "ingress.write": _("Say what departments let in"),
         "quota.read": _("See quota and usage"),
         "request.read": _("See requests"),
         "request.attach": _("Attach files to requests"),
@@ -90,6 +92,7 @@ def kind_word(kind: str) -> str:
         "installation": _("Installation"),
         "request": _("Request"),
         "rule": _("Rule"),
+        "ingress_rule": _("Ingress rule"),
     }
     return str(words.get(kind, kind))
 
@@ -132,6 +135,8 @@ def _of_what_is_shown() -> dict[str, str]:
         "request.link_progress": _("Progress link made"),
         "request.unlink_progress": _("Progress link withdrawn"),
         "register.update": _("Public register opened, closed or changed"),
+        "ingress_rule.create": _("Ingress rule added"),
+        "ingress_rule.delete": _("Ingress rule removed"),
     }
 
 

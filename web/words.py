@@ -208,6 +208,7 @@ def drift_field(field: str) -> str:
         "system": _("Business system"),
         "vm": _("VMs"),
         "network": _("Network"),
+        "ingress": _("Ingress"),
         "refusal": _("Refused"),
     }
     return str(words.get(field, field))
@@ -270,6 +271,7 @@ def in_words(values: Mapping[str, Any]) -> dict[str, Any]:
         "attachment": _("attachment"),
         "import": _("import"),
         "rule": _("rule"),
+        "ingress rule": _("ingress rule"),
         "resource": _("resource"),
     }
     said = dict(values)

@@ -33,6 +33,8 @@ from tests.window.records import filed
 OURS, OTHER, BELOW = "environment", "finance", "stations"
 HIDDEN_MACHINE, HIDDEN_SYSTEM = "ours-alone", "ours-secret"
 """Names that nobody of another department is ever told."""
+_SPARE = {"console.ingress_rule_remove": "spare_ingress_rules"}
+"""What is gone once somebody has removed it, by the route that does."""
 _FILES = {"static": "steppe.css", "docs.static": "css/swagger-ui.css"}
 
 
@@ -52,6 +54,8 @@ class Place:
 
 
 def _noun(rule: Rule) -> str:
+    if rule.endpoint in _SPARE:
+        return _SPARE[rule.endpoint]
     blueprint, _, page = rule.endpoint.partition(".")
     if blueprint == "console":
         parts = page.split("_")
@@ -110,12 +114,19 @@ def furnish(made: Installation) -> Place:
             "subnets": "business",
             "pools": "hv-01",
             "webhooks": http.ours.post("/webhooks", {"name": "x", "url": "https://hook.example/"}).json["id"],
+            "ingress_rules": let_in(http, "icmp"),
+            "spare_ingress_rules": let_in(http, "udp"),
             "accounts": str(uuid4()),
             "vpn_gateways": "vpn-1",
             **tunnelled,
         },
         asked["addresses"][0]["address"],
     )
+
+
+def let_in(http: Callers, protocol: str) -> str:
+    """Have the department let in something; return the rule's id."""
+    return str(http.ours.post("/ingress-rules", {"protocol": protocol, "source": "10.0.0.0/8"}).json["id"])
 
 
 def let_somebody_in(http: Callers) -> dict[str, str]:

@@ -87,6 +87,15 @@ _TENANTS = (
         sent={**_OURS, "code": "x", "name": "x", "name_en": "x", "mlps_level": 2, "contact": _CONTACT},
     ),
     *_all("systems.update", "systems.delete", needs="system.write", owned=True),
+    *_all("ingress_rules.index", needs="ingress.read"),
+    *_all("ingress_rules.show", needs="ingress.read", owned=True),
+    Route(
+        "ingress_rules.create",
+        ("ingress.write",),
+        owned=True,
+        sent={**_OURS, "protocol": "tcp", "ports": "22", "source": "10.0.0.0/8"},
+    ),
+    *_all("ingress_rules.delete", needs="ingress.write", owned=True),
 )
 
 _ITEM = {"do": "create", "kind": "vm", "spec": vm("z")}
@@ -354,6 +363,10 @@ _CONSOLE = (
         owned=True,
     ),
     *_all("console.department_quota", needs=("quota.write", "quota.read"), owned=True, sent={"preview": "1"}),
+    Route(
+        "console.department_ingress", ("ingress.write",), owned=True, sent={"protocol": "tcp", "source": "10.0.0.0/8"}
+    ),
+    *_all("console.ingress_rule_remove", needs="ingress.write", owned=True, says=frozenset({404})),
     *_all("console.department_quota_impact", needs=("quota.write", "quota.read"), owned=True),
     *_all("console.systems", "console.systems_csv", needs="system.read"),
     *_all("console.subnets", "console.subnets_csv", needs="catalogue.read"),

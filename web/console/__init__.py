@@ -243,7 +243,8 @@ _PAGES_OF = {
     | {"console.import", "console.import_send", "console.import_show"},
     "console.leases": {f"console.{page}" for page in ("leases", "leases_calendar", "unused", "leases_policy")}
     | {"console.leases_policy_set"},
-    "console.departments": {"console.departments", "console.department", "console.department_quota"},
+    "console.departments": {f"console.department{page}" for page in ("s", "", "_quota", "_ingress")},
+    "console.department": {"console.department", "console.department_ingress"},
     "console.systems": {"console.systems", "console.system"},
     "console.requests": {
         f"console.request{page}" for page in ("s", "", "_new", "_create", "_edit", "_comment", "_decide")

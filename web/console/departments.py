@@ -15,7 +15,8 @@ from controlplane.paging import Listing, Page
 from controlplane.policy import allows, authorize
 from controlplane.reports import overview, quota
 from controlplane.services import departments as service
-from web.console import desk, impact, limits
+from controlplane.services import ingress as rules
+from web.console import desk, impact, ingress, limits
 from web.console.lists import Column, Filter, Table, file, shown
 from web.context import actor, session, trial
 from web.words import action_word, called, class_unit, class_word, exact_scale, scale
@@ -39,6 +40,8 @@ def register(pages: Blueprint) -> None:
     pages.add_url_rule("/departments.csv", "departments_csv", export)
     pages.add_url_rule("/departments/<uuid:ref>", "department", show)
     pages.add_url_rule("/departments/<uuid:ref>/quota", "department_quota", set_limits, methods=["GET", "POST"])
+    pages.add_url_rule("/departments/<uuid:ref>/ingress", "department_ingress", let_in, methods=["POST"])
+    pages.add_url_rule("/ingress-rules/<uuid:ref>/delete", "ingress_rule_remove", let_in_no_more, methods=["POST"])
     pages.add_url_rule("/departments/<uuid:ref>/quota/impact", "department_quota_impact", impact_of, methods=["POST"])
 
 
@@ -54,6 +57,28 @@ def export() -> Response:
 
 def show(ref: UUID) -> str:
     """Show a department"""
+    return _page(ref, request.args.get("tab", "summary"))
+
+
+def let_in(ref: UUID) -> Response | Redirect:
+    """Let something in to all machines of a department"""
+    department = lookups.department_for(session(), actor(), ref, "ingress.write")
+    problems = ingress.add(ref, request.form)
+    if problems:
+        return make_response(_page(ref, "ingress", problems), 422)
+    flash(_("%(name)s lets it in from now on.", name=called(department)), "good")
+    return redirect(url_for("console.department", ref=ref, tab="ingress"))
+
+
+def let_in_no_more(ref: UUID) -> Redirect:
+    """Let something in no longer"""
+    department = lookups.ingress_rule_for(session(), actor(), ref, "ingress.write").department_id
+    rules.delete(session(), actor(), ref)
+    flash(_("The rule is removed."), "good")
+    return redirect(url_for("console.department", ref=department, tab="ingress"))
+
+
+def _page(ref: UUID, tab: str, problems: Mapping[str, str] | None = None) -> str:
     department = lookups.department_for(session(), actor(), ref, "department.read")
     few = Listing(_SHOWN, None, "name", {"department": str(ref)}, counted=True)
     below = replace(few, filters={"parent": str(ref)})
@@ -61,7 +86,8 @@ def show(ref: UUID) -> str:
     return render_template(
         "department.html",
         department=department,
-        tab=request.args.get("tab", "summary"),
+        tab=tab,
+        ingress=ingress.of(ref, request.form, problems or {}),
         gauges=_gauges(quota.of_departments(session(), actor(), [ref]).get(ref, ())),
         systems=lookups.systems(session(), actor(), few),
         below=lookups.departments(session(), actor(), below),
