@@ -1,4 +1,4 @@
-"""Taking down networks that are a department's own: from the router, then the subnet, the network, the router.
+"""Taking down networks that are a department's own: from the router, then the router, the subnet, the network.
 
 What somebody else has put on one keeps it, and is said; nothing that is not ours is removed.
 """
@@ -36,7 +36,6 @@ def remove(link: Link, project: str, name: str, block: str) -> None:
     has no other network. Raises Rejected where somebody else uses it."""
     for network in ours(link, "network", name=name, project_id=project):
         _remove(link, project, network, lambda subnet: bool(block) and IPNetwork(subnet["cidr"]) == IPNetwork(block))
-    _remove_routers(link, project)
 
 
 def remove_all(link: Link, project: str) -> None:
@@ -51,6 +50,9 @@ def _remove(link: Link, project: str, network: Document, goes: Callable[[Documen
     going = [subnet for subnet in subnets if goes(subnet)]
     for subnet in going:
         _unlink(link, project, network, subnet)
+    # The router before what it linked: while that is there it is found again, and so is what a dead worker has left.
+    _remove_routers(link, project)
+    for subnet in going:
         _tell(link, "DELETE", f"/subnets/{subnet['id']}")
     if len(going) == len(subnets):
         _tell(link, "DELETE", f"/networks/{network['id']}")

@@ -22,9 +22,9 @@ MAKING = (
 )
 TAKING_DOWN = (
     "network PUT routers",
+    "network DELETE routers",
     "network DELETE subnets",
     "network DELETE networks",
-    "network DELETE routers",
 )
 _GONE_SECONDS = 240.0
 
