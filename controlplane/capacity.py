@@ -18,6 +18,8 @@ from quotas.pipeline import Reply
 
 SPREADING = frozenset({"openstack"})
 """Drivers whose pools are many hosts that they choose from themselves."""
+FLOATING = frozenset({"fake", "openstack"})
+"""Drivers of whose pools machines can have floating addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ def candidates(session: Session, seen: Reply, department: UUID, groups: Collecti
             dict(zip(classes, limits, strict=True)),
             members.get(id_, _NOBODY),
             driver in SPREADING,
+            driver in FLOATING,
         )
         for id_, code, site, level, accepting, driver, classes, free, limits in found
     ]

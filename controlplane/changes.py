@@ -6,13 +6,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
-from controlplane import audit, lifecycle, lookups
+from controlplane import audit, claims, lifecycle, lookups
 from controlplane.capacity import with_names
 from controlplane.errors import InQuarantine, Invalid, NotFound, NotNow, OnHold, TooLate
 from controlplane.kinds import KINDS
 from controlplane.kinds.contract import Change, Verb
 from controlplane.models import Resource
-from quotas import ledger
+from quotas import ledger, wire
 from quotas.amounts import QuotaExceeded, difference, positive
 from quotas.ledger import Demand
 
@@ -85,7 +85,7 @@ def do(session: Session, resource: Resource, name: str, body: BaseModel | Mappin
 
     Growth is taken at once; what shrinks is given back when it is done.
 
-    Raises NotFound, NotNow, OnHold, InQuarantine, Invalid, OverQuota.
+    Raises NotFound, NotNow, OnHold, InQuarantine, Invalid, OverQuota, or what else the verb does.
     """
     change = planned(session, resource, name, body)
     if positive(difference(change.demand, resource.demand)):
@@ -93,6 +93,10 @@ def do(session: Session, resource: Resource, name: str, body: BaseModel | Mappin
         take(session, resource, change.demand, ledger.grow)
     details = {"generation": resource.generation + 1, "before": _shown(resource.wanted), "after": _shown(change.wanted)}
     want(resource, change)
+    if change.addresses:
+        taken = [(subnet, address, resource.id) for subnet, address in change.addresses.items()]
+        wire.write(session, claims.taking(taken))
+        session.expire(resource, ["claims"])
     if name in _POWER:
         # Whether it runs is its people's doing from here on, not the end of its lease.
         resource.lease_stopped = False
@@ -148,8 +152,8 @@ def _body(verb: Verb, body: BaseModel | Mapping[str, Any] | None) -> BaseModel |
 
 def _shown(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return what may stand in the audit trail: sizes and states, never keys or user data."""
-    fields = ("vcpu", "memory_mib", "disk_gib", "data_disks", "image", "power", "boots", "builds")
-    return {k: wanted[k] for k in fields if k in wanted and wanted[k] != []}
+    fields = ("vcpu", "memory_mib", "disk_gib", "data_disks", "image", "power", "boots", "builds", "floating")
+    return {k: wanted[k] for k in fields if k in wanted and wanted[k] not in ([], None)}
 
 
 def said(resource: Resource, verb: str, details: dict[str, Any]) -> audit.Act:

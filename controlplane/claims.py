@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from controlplane.errors import AddressTaken, Invalid, NoAddress, NotFound
@@ -70,6 +70,8 @@ def choose_these(session: Session, wanted: Mapping[str, str], lineage: Sequence[
         raise NotFound(noun="subnet", name=min(gone))
     for subnet in subnets:
         address = wanted[subnet.code]
+        if subnet.floating:
+            raise Invalid(field=f"addresses.{subnet.code}", reason="a floating address is on no card of a machine")
         if not can_give(block_of(subnet), address):
             raise Invalid(field=f"addresses.{subnet.code}", reason=f"{address} is no address that this subnet gives")
         taken = select(Claim.address).where(Claim.subnet_id == subnet.id, Claim.address == func.inet(address))
@@ -86,12 +88,23 @@ def take(session: Session, rows: Sequence[tuple[UUID, str, UUID]]) -> None:
 
 def release(session: Session, resource: UUID) -> list[str]:
     """Give back every address of a resource that is confirmed gone; return them."""
-    held = select(Claim.subnet_id).where(Claim.resource_id == resource)
+    return _give_back(session, Claim.resource_id == resource)
+
+
+def release_floating(session: Session, resource: UUID, kept: str | None) -> list[str]:
+    """Give back the floating addresses of a resource that are confirmed not to lead to it any more, all but `kept`;
+    return them."""
+    floating = Claim.subnet_id.in_(select(Subnet.id).where(Subnet.floating))
+    return _give_back(session, Claim.resource_id == resource, floating, Claim.written().is_distinct_from(kept))
+
+
+def _give_back(session: Session, *those: ColumnElement[bool]) -> list[str]:
+    held = select(Claim.subnet_id).where(*those)
     subnets = session.scalars(select(Subnet).where(Subnet.id.in_(held)).order_by(Subnet.id).with_for_update())
     by_id = {subnet.id: subnet for subnet in subnets}
-    gone = session.execute(
-        delete(Claim).where(Claim.resource_id == resource).returning(Claim.subnet_id, func.host(Claim.address))
-    ).all()
+    if not by_id:
+        return []
+    gone = session.execute(delete(Claim).where(*those).returning(Claim.subnet_id, func.host(Claim.address))).all()
     for subnet_id, address in gone:
         # inet compares addresses of one family by value, whatever they look like written out.
         session.execute(

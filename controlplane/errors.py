@@ -363,6 +363,24 @@ class NotItsDisk(Refusal):
     code = "vm.adopted"
 
 
+class NoFloating(Refusal):
+    """{name!r} is in a pool whose machines have no floating addresses: ask for a new one that has, and move over."""
+
+    code = "floating.not_here"
+
+
+class HasFloating(Refusal):
+    """{name!r} has the floating address {address} already: take that away first."""
+
+    code = "floating.one_already"
+
+
+class HasNoFloating(Refusal):
+    """{name!r} has no floating address."""
+
+    code = "floating.none"
+
+
 class DriftOver(Refusal):
     """This drift is over: it was {outcome} before you decided."""
 

@@ -25,7 +25,7 @@ class Candidate(NamedTuple):
     `limit` is the capacity that `free` is a part of, 1 at least; a class that is in neither is one that the pool does
     not have.
     `groups` are the spread groups that have a member here; `spreads`: it has many hosts, and keeps the members of a
-    group on different ones by itself.
+    group on different ones by itself. `floats`: its machines can have floating addresses.
     """
 
     id: UUID
@@ -37,11 +37,13 @@ class Candidate(NamedTuple):
     limit: Mapping[str, int]
     groups: frozenset[str] = frozenset()
     spreads: bool = False
+    floats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What one resource needs of its pool. `site` None: anywhere; `within` None: any pool, else one of these."""
+    """What one resource needs of its pool. `site` None: anywhere; `within` None: any pool, else one of these.
+    `floating`: one whose machines can have floating addresses."""
 
     name: str
     amounts: Mapping[str, int]
@@ -49,6 +51,7 @@ class Need:
     site: UUID | None = None
     spread_group: str | None = None
     within: frozenset[UUID] | None = None
+    floating: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ FILTERS: tuple[tuple[str, Callable[[Need], bool], Filter], ...] = (
     ("accepting", lambda need: True, lambda pool, need: pool.accepting),
     ("site", lambda need: need.site is not None, lambda pool, need: pool.site == need.site),
     ("within", lambda need: need.within is not None, lambda pool, need: pool.id in (need.within or ())),
+    ("floating", lambda need: need.floating, lambda pool, need: pool.floats),
     ("mlps_level", lambda need: True, lambda pool, need: need.mlps_level <= pool.mlps_level),
     (
         "anti_affinity",
@@ -130,12 +134,13 @@ def choose_pools(pools: Iterable[Candidate], needs: Sequence[Need]) -> list[Cand
     return chosen
 
 
-_Shape = tuple[frozenset[tuple[str, int]], int, UUID | None, str | None, frozenset[UUID] | None]
+_Shape = tuple[frozenset[tuple[str, int]], int, UUID | None, str | None, frozenset[UUID] | None, bool]
 
 
 def _shape(need: Need) -> _Shape:
     """Return all of a need that filters and weighers look at."""
-    return frozenset(need.amounts.items()), need.mlps_level, need.site, need.spread_group, need.within
+    amounts = frozenset(need.amounts.items())
+    return amounts, need.mlps_level, need.site, need.spread_group, need.within, need.floating
 
 
 def _pick(pools: Sequence[Candidate], weights: Sequence[float], need: Need) -> int:

@@ -72,6 +72,15 @@ class Nic:
 
 
 @dataclass(frozen=True, slots=True)
+class Floating:
+    """An IPv4 address of the pool's external network named `network`, by which a machine is reached from outside: it
+    leads to the first IPv4 address that the machine has."""
+
+    address: str
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
 class MachineSpec:
     """A virtual machine as it is wanted. Memory in MiB, disk in GiB.
 
@@ -101,6 +110,12 @@ class MachineSpec:
     adopted: bool = False
     spread_group: str | None = None
     data_disks: tuple[int, ...] = ()
+    floating: Floating | None = None
+
+    @property
+    def floating_address(self) -> str | None:
+        """The address by which it is reached from outside, where it has one."""
+        return self.floating.address if self.floating else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +123,7 @@ class Machine:
     """A virtual machine as it was found. `complete` is false where only remains of it exist (a volume without a
     machine): creating it again finishes it, deleting it clears them away. `adopted` is true once an adoption is
     written down on it. `busy`: the pool is still working on it, so nothing else that is said of it lasts. A data disk
-    that was taken from before others has size 0."""
+    that was taken from before others has size 0. `floating_address` is one that Steppe gave it and that leads to it."""
 
     id: UUID
     name: str
@@ -126,6 +141,7 @@ class Machine:
     adopted: bool = False
     busy: bool = False
     data_disks: tuple[int, ...] = ()
+    floating_address: str | None = None
 
 
 class MachineDriver(Protocol):
@@ -136,7 +152,8 @@ class MachineDriver(Protocol):
         """Return those of `ids` that exist, whole or in part; what is not in the answer does not exist."""
 
     def create(self, spec: MachineSpec) -> None:
-        """Make the machine and its volumes, powered as the spec says; finish one that was begun."""
+        """Make the machine with its volumes and its floating address, powered as the spec says; finish one that was
+        begun."""
 
     def start(self, spec: MachineSpec) -> None:
         """Power on. Raises Missing."""
@@ -265,6 +282,16 @@ class TenantDriver(Protocol):
     def remove_tenant(self, department: str) -> None:
         """Remove a department and what was made for it, its networks too. Raises Missing; Rejected where it holds
         anything still."""
+
+
+@runtime_checkable
+class FloatingDriver(Protocol):
+    """What a machine driver may offer besides: machines that are made with a floating address, and others that get one
+    later or lose it."""
+
+    def set_floating(self, spec: MachineSpec) -> None:
+        """Let the floating address of the spec, and no other that we gave, lead to the machine; none where it has none.
+        It is done when this returns. What else an order writes down stays owed to that order. Raises Missing."""
 
 
 @dataclass(frozen=True, slots=True)

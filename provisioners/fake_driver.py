@@ -45,6 +45,7 @@ Step = Literal[
     "resize",
     "rebuild",
     "adopt",
+    "set_floating",
     "delete",
     "discover",
     "inspect",
@@ -97,7 +98,8 @@ class FakeDriver:
         """Make the next call of `step` that has no fault yet raise `error`.
 
         By default nothing has happened by then. With `half_way` a part has: create, rebuild and delete leave remains
-        (`complete` is false), a reboot has restarted nothing yet has stopped the machine. With `after` all of it has.
+        (`complete` is false), a reboot has restarted nothing yet has stopped the machine, and a floating address leads
+        nowhere. With `after` all of it has.
         """
         moment: Moment = "after" if after else "half_way" if half_way else "before"
         with self._node.lock:
@@ -125,6 +127,7 @@ class FakeDriver:
         with self._call("create", spec.id) as fault:
             found = self._node.machines.get(spec.id)
             _must_be_ours(spec, found)
+            self._must_be_free(spec)
             if found is None:
                 self.put(_remains(spec.id, spec.name))
             fault.at("half_way")
@@ -179,6 +182,15 @@ class FakeDriver:
             counters: dict[str, Any] = {"boots": spec.boots, "builds": spec.builds}
             self.put(replace(self._find(spec.id), adopted=True, **disks, **counters, **_label(spec)))
 
+    def set_floating(self, spec: MachineSpec) -> None:
+        with self._call("set_floating", spec.id) as fault:
+            found = self._find(spec.id)
+            self._must_be_free(spec)
+            if found.floating_address != spec.floating_address:
+                self.put(replace(found, floating_address=None))
+                fault.at("half_way")
+                self.put(replace(found, floating_address=spec.floating_address))
+
     def delete(self, machine: UUID) -> tuple[str, ...]:
         with self._call("delete", machine) as fault:
             found = self._node.machines.get(machine)
@@ -221,6 +233,11 @@ class FakeDriver:
         if found is None or found.vcpu == 0:
             raise Missing(f"no machine {machine}")
         return found
+
+    def _must_be_free(self, spec: MachineSpec) -> None:
+        others = (m.floating_address for m in self._node.machines.values() if m.id != spec.id)
+        if spec.floating and spec.floating_address in others:
+            raise Rejected("fake.address_taken", f"{spec.floating_address} leads to another machine")
 
     @contextmanager
     def _call(self, step: Step, machine: UUID | None) -> Iterator[_Fault]:
@@ -340,6 +357,7 @@ def _built(spec: MachineSpec) -> Machine:
         boots=spec.boots,
         builds=spec.builds,
         data_disks=spec.data_disks,
+        floating_address=spec.floating_address,
         **_label(spec),
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -32,6 +33,15 @@ def admit_resize(session: Session, actor: Actor, resource: Resource, size: Any) 
         wanted = changes.planned(session, resource, "resize", size).demand
         [level] = _levels(session, [resource])
         admit(actor, rules, [Line("resize", resource.kind, growth(wanted, resource), level)])
+
+
+def admit_float(session: Session, actor: Actor, resource: Resource, body: Any) -> None:
+    """Raise ApprovalNeeded where an address of the subnet that `body` names has to be approved for a new resource."""
+    rules = [rule for rule in _in_force(session) if rule["applies"].get("networks")]
+    if rules:
+        subnet = body.subnet if isinstance(body, BaseModel) else (body or {}).get("subnet")  # type: ignore[attr-defined]
+        [level] = _levels(session, [resource])
+        admit(actor, rules, [Line("create", resource.kind, {}, level, frozenset({str(subnet)}))])
 
 
 def admit_release(session: Session, actor: Actor, resources: Sequence[Resource]) -> None:

@@ -54,20 +54,24 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a verb makes of a resource: what is wanted next, and the demand that goes with it."""
+    """What a verb makes of a resource: what is wanted next, and the demand that goes with it. `addresses` are those
+    that it takes besides, by subnet id: chosen, and not written down yet."""
 
     spec: dict[str, Any]
     wanted: dict[str, Any]
     demand: Mapping[str, int]
+    addresses: Mapping[UUID, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """Something that can be done to a resource that exists. `body` is None where nothing else needs to be said."""
+    """Something that can be done to a resource that exists. `body` is None where nothing else needs to be said. One
+    that does not suit a resource at all need not be offered for it."""
 
     possible_in: frozenset[State]
     apply: Callable[[Session, Resource, Any], Change]
     body: type[BaseModel] | None = None
+    suits: Callable[[Resource], bool] = lambda _resource: True
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from controlplane import ipam
 from controlplane.errors import Invalid, NotFound, NotItsDisk, Refusal, RowsRefused
+from controlplane.kinds import vm_floating
 from controlplane.kinds.contract import Change, Kind, Owner, Placed, Prepared, Verb
 from controlplane.models import Resource
 from controlplane.placement import Need, Wish
-from provisioners.contract import MOST_DATA_DISKS, MachineSpec, Nic, OwnNetwork, dump_machine
+from provisioners.contract import MOST_DATA_DISKS, Floating, MachineSpec, Nic, OwnNetwork, dump_machine
 from quotas import wire
 from quotas.pipeline import Reply
 
@@ -73,6 +74,9 @@ class VmSpec(_Sized):
         description="sizes of further disks in GiB, in the order in which the guest sees them; a rebuild keeps them",
     )
     subnets: list[Code] = Field(min_length=1, max_length=2, description="one, or one of each address family")
+    floating_subnet: Code | None = Field(
+        None, description="a subnet of floating addresses: by the lowest free one it is reached from other networks"
+    )
     ssh_keys: list[SshKey] = Field(default_factory=list, max_length=16)
     user_data: str | None = Field(None, max_length=65536, description="cloud-init user data, passed on as it is")
     anti_affinity: Code | None = Field(None, description="VMs of a department that share this never share a hypervisor")
@@ -85,6 +89,14 @@ class VmRebuild(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     image: Code | None = None
+
+
+class VmFloat(BaseModel):
+    """A floating address for a machine: the lowest free one of a subnet."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    subnet: Code = Field(description="code of a subnet of floating addresses")
 
 
 def prepare(session: Session, department: UUID, specs: Sequence[VmSpec]) -> Callable[[Owner], list[Prepared]]:
@@ -148,6 +160,7 @@ class _Subnet(NamedTuple):
     network: str
     gateway: str | None
     dns: list[str]
+    floating: bool
     owner: str | None
 
 
@@ -158,7 +171,7 @@ def _named_by(session: Session, department: UUID, specs: Sequence[VmSpec]) -> Re
         "systems": wire.words({s.system for s in specs}),
         "images": wire.words({s.image for s in specs}),
         "flavors": wire.words({s.flavor for s in specs if s.flavor}),
-        "subnets": wire.words({c for s in specs for c in s.subnets}),
+        "subnets": wire.words({c for s in specs for c in (*s.subnets, s.floating_subnet) if c}),
     }
     return wire.run(session, _NAMED, codes)
 
@@ -175,8 +188,8 @@ class _Names:
         owners = {UUID(row[-1]) for row in subnets if row[-1]}
         codes = _codes(session, department, owners) if owners else {}
         self.subnets = {
-            code: _Subnet(code, UUID(id_), UUID(site), cidr, network, gateway, dns, codes.get(owner or ""))
-            for code, id_, site, cidr, network, gateway, dns, owner in subnets
+            code: _Subnet(code, UUID(id_), UUID(site), cidr, network, gateway, dns, floating, codes.get(owner or ""))
+            for code, id_, site, cidr, network, gateway, dns, floating, owner in subnets
             if owner is None or owner in codes
         }
 
@@ -200,7 +213,7 @@ _NAMED = """
            (SELECT coalesce(json_agg(json_build_array(code, vcpu, memory_mib, disk_gib)), '[]')
             FROM flavors WHERE code = ANY(%(flavors)s::text[]) AND offered),
            (SELECT coalesce(json_agg(json_build_array(
-                code, id, site_id, cidr, network, gateway, dns, department_id
+                code, id, site_id, cidr, network, gateway, dns, floating, department_id
             )), '[]')
             FROM subnets WHERE code = ANY(%(subnets)s::text[]))
 """
@@ -236,6 +249,8 @@ def _prepare_one(names: _Names, department: Owner, spec: VmSpec) -> Prepared:
     _check_disk(disk_gib, image)
     if len({ipam.version(s.cidr) for s in subnets}) < len(subnets):
         raise Invalid(field="subnets", reason="two subnets of one address family; give at most one of each")
+    floating = _named(names.subnets, "subnet", spec.floating_subnet) if spec.floating_subnet else None
+    vm_floating.check(subnets, floating)
     amounts = demand(vcpu, memory_mib, disk_gib, spec.data_disks)
     order = partial(
         MachineSpec,
@@ -258,10 +273,12 @@ def _prepare_one(names: _Names, department: Owner, spec: VmSpec) -> Prepared:
         system_id=system.id,
         spec=spec.model_dump(mode="json", exclude_unset=True),
         demand=amounts,
-        need=Need(spec.name, amounts, system.mlps_level, subnets[0].site, spec.anti_affinity),
-        subnets={s.id: s.code for s in subnets},
+        need=Need(
+            *(spec.name, amounts, system.mlps_level, subnets[0].site, spec.anti_affinity), floating=floating is not None
+        ),
+        subnets={s.id: s.code for s in (*subnets, floating) if s},
         lease_until=spec.lease_until,
-        wanted=partial(_wanted, order, subnets),
+        wanted=partial(_wanted, order, subnets, floating),
     )
 
 
@@ -270,7 +287,9 @@ def _check_disk(disk_gib: int, image: _Image) -> None:
         raise Invalid(field="disk_gib", reason=f"image {image.code} needs at least {image.min_disk_gib} GiB")
 
 
-def _wanted(order: Callable[..., MachineSpec], subnets: Sequence[_Subnet], placed: Placed) -> dict[str, Any]:
+def _wanted(
+    order: Callable[..., MachineSpec], subnets: Sequence[_Subnet], floating: _Subnet | None, placed: Placed
+) -> dict[str, Any]:
     nics = tuple(
         Nic(
             mac=_mac(placed.id, number),
@@ -283,7 +302,8 @@ def _wanted(order: Callable[..., MachineSpec], subnets: Sequence[_Subnet], place
         )
         for number, subnet in enumerate(subnets)
     )
-    return dump_machine(order(id=placed.id, nics=nics))
+    from_outside = Floating(placed.addresses[floating.id], floating.network) if floating else None
+    return dump_machine(order(id=placed.id, nics=nics, floating=from_outside))
 
 
 def _own(subnet: _Subnet) -> OwnNetwork | None:
@@ -370,6 +390,10 @@ VM = Kind(
         "reboot": Verb(frozenset({"running"}), _reboot),
         "resize": Verb(frozenset({"running", "stopped", "faulted"}), _resize, VmSize),
         "rebuild": Verb(frozenset({"running", "stopped", "faulted"}), _rebuild, VmRebuild),
+        "float": Verb(
+            frozenset({"running", "stopped", "faulted"}), vm_floating.give, VmFloat, suits=vm_floating.could_have
+        ),
+        "unfloat": Verb(frozenset({"running", "stopped", "faulted"}), vm_floating.take_away, suits=vm_floating.has_one),
         "retry": Verb(frozenset({"faulted"}), _again),
     },
 )

@@ -84,11 +84,13 @@ class PoolCatalogue(Base):
 class Subnet(Recorded, Base):
     """Addresses of one family. `reserved` (the centre's own use) and `excluded` (never used) hold `a`, `a-b` or CIDRs.
     One with a department is its own: nobody but that department and those below it can have an address of it.
+    Addresses of a `floating` one are on no card: by them machines on other networks are reached from outside.
 
     Every usable address below `first_free` is claimed: the search for the lowest free one starts there.
     """
 
     __tablename__ = "subnets"
+    __table_args__ = (CheckConstraint("NOT floating OR department_id IS NULL", name="floating_for_all"),)
 
     code: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
@@ -100,6 +102,7 @@ class Subnet(Recorded, Base):
     network: Mapped[str]
     reserved: Mapped[list[str]] = mapped_column(default=list)
     excluded: Mapped[list[str]] = mapped_column(default=list)
+    floating: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     first_free: Mapped[str]
 
     site: Mapped[Site] = relationship()
@@ -107,7 +110,8 @@ class Subnet(Recorded, Base):
 
 
 class Claim(Base):
-    """One address of a subnet held by a resource. It goes only when the resource is confirmed gone."""
+    """One address of a subnet held by a resource. It goes only when the resource is confirmed gone; a floating one also
+    when it is confirmed not to lead there any more."""
 
     __tablename__ = "claims"
     __table_args__ = (Index(None, "resource_id"),)

@@ -29,6 +29,7 @@ class Recorded:
     builds: int
     adopted: bool
     data_disks: tuple[int, ...] = ()
+    floating_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

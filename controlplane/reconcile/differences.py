@@ -30,6 +30,8 @@ class Shape(Protocol):
     def builds(self) -> int: ...
     @property
     def adopted(self) -> bool: ...
+    @property
+    def floating_address(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ FIELDS: Mapping[str, Callable[[Any, Any], bool]] = {
     "memory_mib": ne,
     "disk_gib": ne,
     "data_disks": ne,
+    "floating_address": ne,
     "boots": lambda wanted, observed: lt(observed, wanted),
     "builds": lambda wanted, observed: lt(observed, wanted),
 }

@@ -5,7 +5,7 @@ from typing import Literal
 from controlplane.reconcile.differences import ADOPTED, EXISTENCE, Shape, differences
 from provisioners.contract import Machine
 
-Step = Literal["create", "delete", "stop", "resize", "rebuild", "start", "reboot", "adopt"]
+Step = Literal["create", "delete", "stop", "resize", "rebuild", "start", "reboot", "adopt", "float"]
 
 _SIZES = frozenset({"vcpu", "memory_mib", "disk_gib", "data_disks"})
 
@@ -26,6 +26,7 @@ def plan(wanted: Shape | None, observed: Machine | None) -> tuple[Step, ...]:
         steps.append("resize")
     if steps and observed.power == "on":
         steps.insert(0, "stop")
+    before: tuple[Step, ...] = ("float",) if "floating_address" in differing else ()
     powered = observed.power == "on" and not steps
     if wanted.power == "on" and not powered:
         steps.append("start")
@@ -34,4 +35,4 @@ def plan(wanted: Shape | None, observed: Machine | None) -> tuple[Step, ...]:
     if "boots" in differing:
         # A machine that was just started has booted; the driver still writes the number down.
         steps.append("reboot")
-    return tuple(steps)
+    return (*before, *steps)

@@ -65,8 +65,9 @@ def _recorded(resource: UUID, name: str, generation: int, state: str, wanted: Ma
         boots=wanted["boots"],
         builds=wanted["builds"],
         adopted=wanted.get("adopted", False),
-        # A record that is older than data disks says nothing of them.
+        # A record that is older than data disks says nothing of them, nor of floating addresses.
         data_disks=tuple(wanted.get("data_disks", ())),
+        floating_address=(wanted.get("floating") or {}).get("address"),
     )
 
 

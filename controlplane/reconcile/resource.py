@@ -186,12 +186,15 @@ def _save(session: Session, actor: Actor, wanted: Wanted, steps: Sequence[Step],
     event: Event = "settled_on" if wanted.spec.power == "on" else "settled_off"
     record.state = lifecycle.move(record.state, event)
     record.observed_generation = wanted.generation
+    given_back: list[str] = []
     if was in lifecycle.IN_TRANSITION or was == "faulted":
         record.version += 1
         if was != "building":
+            given_back = claims.release_floating(session, record.id, wanted.spec.floating_address)
             _settle(session, record)
     if steps or was in lifecycle.IN_TRANSITION:
-        details = {"steps": list(steps), "generation": wanted.generation}
+        details: dict[str, Any] = {"steps": list(steps), "generation": wanted.generation}
+        details |= {"addresses": given_back} if given_back else {}
         audit.record(session, actor, [_act(record, f"{record.kind}.{record.state}", details)])
     _close_findings(session, actor, record.id, acted=bool(steps))
     return "settled"

@@ -6,9 +6,16 @@ from uuid import UUID
 import structlog
 
 from controlplane.reconcile.plan import Step
-from provisioners.contract import MachineDriver, MachineSpec, Missing, Unreachable
+from provisioners.contract import FloatingDriver, MachineDriver, MachineSpec, Missing, Rejected, Unreachable
 
 Apply = Callable[[MachineDriver, MachineSpec], None]
+
+
+def _float(driver: MachineDriver, spec: MachineSpec) -> None:
+    if not isinstance(driver, FloatingDriver):
+        raise Rejected("floating.not_here", "machines of this pool have no floating addresses")
+    driver.set_floating(spec)
+
 
 STEPS: dict[Step, Apply] = {
     "create": lambda driver, spec: driver.create(spec),
@@ -18,6 +25,7 @@ STEPS: dict[Step, Apply] = {
     "resize": lambda driver, spec: driver.resize(spec),
     "rebuild": lambda driver, spec: driver.rebuild(spec),
     "adopt": lambda driver, spec: driver.adopt(spec),
+    "float": _float,
 }
 
 log = structlog.get_logger(__name__)

@@ -41,12 +41,14 @@ def create_image(session: Session, actor: Actor, values: Mapping[str, Any]) -> I
 
 
 def create_subnet(session: Session, actor: Actor, values: Mapping[str, Any]) -> Subnet:
-    """Create a subnet; with `department`, a code, it is that department's own. Raises AlreadyExists, NotFound for site
-    and department; Invalid where it overlaps another on the same network or of the same department, its ranges lie
-    outside it, or a name server is no address."""
+    """Create a subnet; with `department`, a code, it is that department's own; a `floating` one is for all. Raises
+    AlreadyExists, NotFound for site and department; Invalid where it overlaps another on the same network or of the
+    same department, its ranges lie outside it, a name server is no address, or a floating one is IPv6 or somebody's."""
     authorize(actor, "catalogue.write")
-    plain = {"gateway": None, "dns": [], "reserved": [], "excluded": [], **values}
+    plain = {"gateway": None, "dns": [], "reserved": [], "excluded": [], "floating": False, **values}
     _check_name_servers(plain)
+    if plain["floating"] and plain.get("department"):
+        raise Invalid(field="floating", reason="floating addresses are for all departments; leave out the department")
     site = lookups.site_for(session, actor, plain.pop("site"))
     code = plain.pop("department", None)
     owner = lookups.department_for(session, actor, code, "catalogue.write", keep=True) if code else None
@@ -65,6 +67,8 @@ def create_subnet(session: Session, actor: Actor, values: Mapping[str, Any]) -> 
             subnet.excluded = [*subnet.excluded, f"{first}-{last}"]
         ranges = ipam.usable(claims.block_of(subnet))
         clash = ipam.overlap(subnet.cidr, others)
+        if subnet.floating and ipam.version(subnet.cidr) != 4:
+            raise Invalid(field="floating", reason="floating addresses are IPv4; IPv6 ones are reached as they are")
     except ipam.BadBlock as error:
         raise Invalid(field="cidr", reason=str(error)) from error
     if clash:

@@ -19,6 +19,11 @@ MAX_AT_ONCE = 1000
 
 
 _OPERATING = frozenset({"start", "stop", "reboot", "retry"})
+_ADMIT: Mapping[str, Callable[[Session, Actor, Resource, Any], None]] = {
+    "resize": admission.admit_resize,
+    "float": admission.admit_float,
+}
+"""Verbs that somebody may have to approve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,9 @@ def act(session: Session, actor: Actor, order: Order) -> Resource:
     """
     resource = lookups.resource_for(session, actor, order.kind, order.ref, action_for(order.verb), lock=True)
     _check_version(resource, order.version)
-    if order.verb == "resize":
-        admission.admit_resize(session, actor, resource, order.body)
+    admit = _ADMIT.get(order.verb)
+    if admit:
+        admit(session, actor, resource, order.body)
     done = changes.do(session, resource, order.verb, order.body)
     audit.record(session, actor, [done])
     jobs.enqueue(session, [resource.id], actor.trace)
@@ -98,15 +104,16 @@ def delete_many(session: Session, actor: Actor, kind: str, refs: Sequence[UUID])
 
 
 def possible(resource: Resource) -> dict[str, bool]:
-    """Return every verb of a resource's kind, and `delete`, with whether it is possible now."""
+    """Return every verb of a resource's kind that suits it, and `delete`, with whether it is possible now."""
     return {verb: not obstacle for verb, obstacle in obstacles(resource).items()}
 
 
 def obstacles(resource: Resource) -> dict[str, str]:
-    """Return every verb of a resource's kind, and `delete`, with what stands in its way: `hold`, `quarantine`, `state`;
-    nothing where it is possible now."""
+    """Return every verb of a resource's kind that suits it, and `delete`, with what stands in its way: `hold`,
+    `quarantine`, `state`; nothing where it is possible now."""
     present = resource.desired == "present"
-    verbs = {name: present and resource.state in verb.possible_in for name, verb in KINDS[resource.kind].verbs.items()}
+    suiting = {name: verb for name, verb in KINDS[resource.kind].verbs.items() if verb.suits(resource)}
+    verbs = {name: present and resource.state in verb.possible_in for name, verb in suiting.items()}
     verbs["delete"] = present or resource.state == "faulted"
     forbidden = changes.forbidden(resource)
     return {name: forbidden.get(name, "" if possible else "state") for name, possible in verbs.items()}

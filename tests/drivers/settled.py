@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-from provisioners.contract import Machine, MachineDriver, MachineSpec, Underway, Unreachable
+from provisioners.contract import FloatingDriver, Machine, MachineDriver, MachineSpec, Underway, Unreachable
 
 T = TypeVar("T")
 
@@ -41,6 +42,10 @@ class Settled:
 
     def adopt(self, spec: MachineSpec) -> None:
         self._done(spec.id, lambda: self.inside.adopt(spec))
+
+    def set_floating(self, spec: MachineSpec) -> None:
+        assert isinstance(self.inside, FloatingDriver)
+        self._done(spec.id, partial(self.inside.set_floating, spec))
 
     def delete(self, machine: UUID) -> tuple[str, ...]:
         return self._done(machine, lambda: self.inside.delete(machine))

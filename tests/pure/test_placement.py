@@ -90,7 +90,14 @@ def test_a_pool_is_counted_by_the_first_filter_that_removes_it_and_all_counts_ad
     ]
     within = frozenset(pool(number).id for number in range(1, 7))
     removed = removed_by(pools, need(site=SITE, spread_group="db", within=within))
-    assert removed == {"accepting": 2, "site": 1, "within": 1, "mlps_level": 1, "anti_affinity": 1, "capacity": 1}
+    others = {"floating": 0, "mlps_level": 1, "anti_affinity": 1, "capacity": 1}
+    assert removed == {"accepting": 2, "site": 1, "within": 1, **others}
+
+
+def test_only_a_pool_whose_machines_can_have_floating_addresses_takes_one_that_is_to_have_one() -> None:
+    floats = pool(2, floats=True, free={"vcpu": 10, "disk": UNLIMITED})
+    assert choose_pool([pool(1), floats], need(floating=True)) is floats
+    assert removed_by([pool(1), pool(2)], need(floating=True))["floating"] == 2
 
 
 def test_the_refusal_says_in_words_and_in_numbers_what_was_left_out() -> None:
@@ -100,7 +107,7 @@ def test_the_refusal_says_in_words_and_in_numbers_what_was_left_out() -> None:
         "No pool can take web-01: of 2 pools 1 removed by accepting, 1 removed by mlps_level."
     )
     assert refused.value.numbers()["pools"] == 2
-    assert [f["removed"] for f in refused.value.numbers()["filters"]] == [1, 0, 0, 1, 0, 0]
+    assert [f["removed"] for f in refused.value.numbers()["filters"]] == [1, 0, 0, 0, 1, 0, 0]
 
 
 def test_where_there_is_no_pool_the_refusal_says_that_none_is_set_up() -> None:

@@ -24,7 +24,7 @@ from controlplane.services.resources import Order
 from provisioners.contract import Machine, MachineDriver
 from provisioners.fake_driver import FakeDriver
 from quotas.verify import verify
-from tests.factories import GIB, ask, small_centre, vm
+from tests.factories import GIB, ask, make_subnet, small_centre, vm
 from tests.people import ADMIN
 
 NOBODY = UUID(int=0)
@@ -43,8 +43,9 @@ class Picture:
 
 
 def furnish(session: Session, *, driver: str = "fake", hypervisors: int = 1) -> None:
-    """Make a small centre whose hypervisors are all of one driver."""
+    """Make a small centre whose hypervisors are all of one driver, and a subnet of three floating addresses."""
     small_centre(session, hypervisors=hypervisors if driver == "fake" else 0)
+    make_subnet(session, "outside", "172.31.99.8/29", network="ext", floating=True, excluded=["172.31.99.12/30"])
     if driver == "libvirt":
         for number in range(hypervisors):
             make_libvirt_pool(session, f"hv-{number + 1:02}")

@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 
 from controlplane.reconcile.differences import EXISTENCE, FIELDS, Difference, differences
 from controlplane.reconcile.plan import plan
-from provisioners.contract import Machine, MachineSpec
+from provisioners.contract import Floating, Machine, MachineSpec
 from tests.drivers.makers import a_machine
 
 SMALL = st.integers(0, 2)
 NUMBERS = dict.fromkeys(("vcpu", "memory_mib", "disk_gib", "boots", "builds"), SMALL)
 POWER = st.sampled_from(["on", "off"])
 DISKS = st.lists(SMALL, max_size=2).map(tuple)
-WANTED = st.builds(a_machine, power=POWER, adopted=st.booleans(), data_disks=DISKS, **NUMBERS)
+ADDRESSES = st.none() | st.sampled_from(["172.31.99.7", "172.31.99.8"])
+FLOATING = ADDRESSES.map(lambda address: Floating(address, "ext") if address else None)
+WANTED = st.builds(a_machine, power=POWER, adopted=st.booleans(), data_disks=DISKS, floating=FLOATING, **NUMBERS)
 OBSERVED = st.builds(
     Machine,
     id=st.just(UUID(int=1)),
@@ -27,6 +29,7 @@ OBSERVED = st.builds(
     complete=st.booleans(),
     adopted=st.booleans(),
     data_disks=DISKS,
+    floating_address=ADDRESSES,
     **NUMBERS,
 )
 
@@ -52,7 +55,7 @@ def test_what_only_labels_a_machine_never_differs(wanted: MachineSpec, observed:
 
 
 def test_every_field_that_is_compared_is_one_of_a_machine() -> None:
-    assert set(FIELDS) <= {field.name for field in fields(Machine)} & {field.name for field in fields(MachineSpec)}
+    assert set(FIELDS) <= {field.name for field in fields(Machine)} & set(dir(MachineSpec))
 
 
 def test_a_machine_that_is_not_there_differs_in_that_alone() -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from controlplane.reconcile.plan import Step, plan
-from provisioners.contract import Machine, MachineSpec
+from provisioners.contract import Floating, Machine, MachineSpec
 from tests.drivers.makers import a_machine
 
 ON = a_machine(boots=3, builds=2)
 OFF = replace(ON, power="off")
+FLOATING = replace(ON, floating=Floating("172.31.99.7", "ext"))
 
 
 def found(**changes: Any) -> Machine:
@@ -41,6 +42,14 @@ TABLE: dict[str, tuple[MachineSpec | None, Machine | None, tuple[Step, ...]]] = 
     # --- it is there, and as it is wanted
     "on, and it is": (ON, found(), ()),
     "off, and it is": (OFF, found(power="off"), ()),
+    # --- floating addresses
+    "a floating address that leads to it": (FLOATING, found(floating_address="172.31.99.7"), ()),
+    "one that does not": (FLOATING, found(), ("float",)),
+    "another one that does": (FLOATING, found(floating_address="172.31.99.8"), ("float",)),
+    "one that is to do so no more": (ON, found(floating_address="172.31.99.7"), ("float",)),
+    "one is seen to whatever has to be done besides": (
+        FLOATING, found(vcpu=9), ("float", "stop", "resize", "start"),
+    ),
     # --- power
     "on, and it is off": (ON, found(power="off"), ("start",)),
     "off, and it runs": (OFF, found(), ("stop",)),
