@@ -77,7 +77,11 @@ class Catalogue:
         """Return the id of the network by which departments' own ones reach the world, where there is to be one. Raises
         Rejected."""
         name = self._settings.external_network
-        return self.kept(f"external network {name}", lambda: self._external_network(name)) if name else None
+        return self._outside(name) if name else None
+
+    def outside(self, network: str) -> str:
+        """Return the id of the external network that a floating address is of. Raises Rejected."""
+        return self._outside(self._settings.networks.get(network, network))
 
     def server_group(self, group: str, project: str) -> str:
         """Return the id of a project's server group, whose members Nova puts on different hosts; one that is not there
@@ -188,6 +192,9 @@ class Catalogue:
             return matching.answering(called, [image] if image else [])
         asked = {called.field: called.value}
         return matching.answering(called, self._link.few("image", "/images", "images", status="active", **asked))
+
+    def _outside(self, name: str) -> str:
+        return self.kept(f"external network {name}", lambda: self._external_network(name))
 
     def _external_network(self, name: str) -> str:
         outside = {"router:external": "true", "id" if matching.is_id(name) else "name": name}

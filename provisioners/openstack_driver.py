@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from provisioners import openstack_consoles, openstack_ingress, openstack_room
+from provisioners import openstack_floating as floating
 from provisioners import openstack_history as history
 from provisioners import openstack_look as look
 from provisioners import openstack_matching as matching
@@ -150,17 +151,24 @@ class OpenStackDriver:
             self.link.tell("compute", "PUT", f"/servers/{server['id']}/tags/{one}")
         self._write_down(server, spec, boots=spec.boots, builds=spec.builds, image=spec.image, adopted="yes")
 
+    def set_floating(self, spec: MachineSpec) -> None:
+        floating.change(self.link, self._catalogue, spec, self._ready(spec))
+
     def delete(self, machine: UUID) -> tuple[str, ...]:
         server = self._find(machine)
         if server is not None:
             _must_keep_no_disk(server)
             if server.get("OS-EXT-STS:task_state") != "deleting":
+                if _label(server).floating:
+                    floating.remove(self.link, machine, server["tenant_id"])
                 self.link.tell("compute", "DELETE", f"/servers/{server['id']}")
             raise Underway("Nova is deleting it")
         left = ports.of(self.link, [machine])
         self._delete_volumes(machine, {port["project_id"] for port in left})
         if not left:
             raise Missing(f"no machine {machine}")
+        for project in sorted({port["project_id"] for port in left}):
+            floating.remove(self.link, machine, project)
         ports.delete(self.link, left)
         return ()
 
@@ -253,6 +261,9 @@ class OpenStackDriver:
         flavor = self._catalogue.flavor(spec.vcpu, spec.memory_mib, spec.disk_gib)
         image = self._catalogue.image(spec)
         made = ports.ensure(self.link, self._catalogue, spec, project)
+        if spec.floating or spec.generation > 1:
+            # At the first generation none can have been taken away again.
+            floating.ensure(self.link, self._catalogue, spec, project, dict(enumerate(made)))
         disks = volumes.ensure(self.link, self._catalogue, spec, project)
         body = servers.created(spec, flavor, image, made, disks)
         if self._settings.availability_zone:
@@ -308,7 +319,9 @@ class OpenStackDriver:
 
     def _order_rebuild(self, server: Server, spec: MachineSpec) -> NoReturn:
         """What is written down comes with the order itself: it was either given, and then once, or it was not."""
-        written = servers.metadata(spec, boots=_label(server).boots)
+        # It takes the place of all that was written down.
+        label = _label(server)
+        written = servers.metadata(spec, boots=label.boots) | (servers.noted(label.floating) if label.floating else {})
         self._order(server, "rebuild", {"imageRef": self._catalogue.image(spec), "metadata": written})
 
     def _order_once(self, server: Server, spec: MachineSpec, action: str, how: Document | None = None) -> NoReturn:
@@ -356,7 +369,7 @@ def connect(connection: Mapping[str, Any], state_dir: Path) -> OpenStackDriver:
 
 
 def _label(server: Server) -> servers.Label:
-    return servers.label_of(server) or servers.Label(server["name"], "", "", 0, "", 0, 0, adopted=False)
+    return servers.label_of(server) or servers.Label(server["name"], "", "", 0, "", 0, 0, adopted=False, floating="")
 
 
 def _must_be_of_one_project(machine: UUID, found: Collection[Server]) -> None:

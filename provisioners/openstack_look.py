@@ -1,8 +1,8 @@
-"""What is there of machines in a region: their servers, with the data disks that these have attached, and what is left
-where a server is gone or never came.
+"""What is there of machines in a region: their servers, with the data disks that these have attached and the floating
+addresses that lead to them, and what is left where a server is gone or never came.
 
 Nothing is asked machine by machine. Cinder is asked about servers that have volumes, and about machines of which there
-is neither server nor port.
+is neither server nor port; Neutron about floating addresses of servers that say that they have one.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
 
+from provisioners import openstack_floating as floating
 from provisioners import openstack_ports as ports
 from provisioners import openstack_servers as servers
 from provisioners import openstack_tenants as tenants
@@ -30,7 +31,8 @@ def observe(link: Link, catalogue: Catalogue, ids: Collection[UUID]) -> dict[UUI
     """Return those of the machines that exist, whole or in part."""
     there = carrying(link, ids)
     attached = volumes.attached(link, catalogue, there)
-    found = {servers.id_of(server): _machine(server, attached) for server in there}
+    leading = floating.on(link, there)
+    found = {servers.id_of(server): _machine(server, attached, leading) for server in there}
     missing = set(ids) - found.keys()
     if not missing:
         return found
@@ -47,9 +49,10 @@ def discover(link: Link, catalogue: Catalogue, zone: str | None) -> list[Machine
     labelled = volumes.labelled(link) if catalogue.has_volumes() else []
     here = [server for server in there if zone in {None, server["OS-EXT-AZ:availability_zone"]}]
     attached = volumes.attached(link, catalogue, here, labelled)
+    leading = floating.on(link, here)
     found = {}
     for server in here:
-        machine = _machine(server, attached)
+        machine = _machine(server, attached, leading)
         # Whose a machine is that nobody labelled, its project tells.
         found[machine.id] = replace(machine, department=machine.department or owners.get(server["tenant_id"]))
     elsewhere = {servers.id_of(server) for server in there}
@@ -84,13 +87,14 @@ def every(link: Link) -> list[Server]:
 
 def with_disks(link: Link, catalogue: Catalogue, server: Server) -> Machine:
     """Return a server as a machine, with its data disks."""
-    return _machine(server, volumes.attached(link, catalogue, [server]))
+    return _machine(server, volumes.attached(link, catalogue, [server]), {})
 
 
-def _machine(server: Server, attached: Mapping[str, Volume]) -> Machine:
+def _machine(server: Server, attached: Mapping[str, Volume], leading: Mapping[str, str]) -> Machine:
     machine = servers.machine_of(server)
     busy = machine.busy or volumes.moving(server, attached)
-    return replace(machine, data_disks=volumes.on(server, attached), busy=busy)
+    disks, address = volumes.on(server, attached), leading.get(server["id"])
+    return replace(machine, data_disks=disks, floating_address=address, busy=busy)
 
 
 def _there(found: Iterable[Server]) -> list[Server]:

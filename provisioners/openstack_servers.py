@@ -59,6 +59,7 @@ class Label:
     boots: int
     builds: int
     adopted: bool
+    floating: str
 
 
 def label_of(server: Server) -> Label | None:
@@ -73,6 +74,7 @@ def label_of(server: Server) -> Label | None:
         system=written.get("system", ""),
         image=written.get("image", ""),
         adopted=written.get("adopted") == "yes",
+        floating=written.get("floating", ""),
         **number,
     )
 
@@ -94,6 +96,12 @@ def metadata(spec: MachineSpec, **kept: Any) -> dict[str, str]:
     return {f"{PREFIX}{name}": str(value) for name, value in values.items()}
 
 
+def noted(floating: str) -> dict[str, str]:
+    """Return what is written down of a machine's floating address, or of none: it is noted before it is made and until
+    it is removed, so that nobody need be asked about machines that have none."""
+    return {f"{PREFIX}floating": floating}
+
+
 def reboot_after(boots: int, request: str) -> str:
     """Return what is written down as `reboot` before a server is rebooted: what was done to it last until then."""
     return f"{boots} {request}"
@@ -113,6 +121,14 @@ def tried(server: Server) -> int:
 def tag_of(machine: UUID) -> str:
     """Return the tag that a machine's server is found by."""
     return f"{OURS}-{machine}"
+
+
+def machine_by_tag(tag: str) -> UUID | None:
+    """Return the machine that a tag is of; None of one that is not ours."""
+    try:
+        return UUID(tag.removeprefix(f"{OURS}-")) if tag.startswith(f"{OURS}-") else None
+    except ValueError:
+        return None
 
 
 def id_of(server: Server) -> UUID:
@@ -176,6 +192,8 @@ def created(
         "metadata": metadata(spec, boots=spec.boots, builds=spec.builds),
         "tags": [OURS, tag_of(spec.id)],
     }
+    if spec.floating:
+        body["metadata"] |= noted(spec.floating.address)
     if volumes:
         body["block_device_mapping_v2"] = _disks(image, volumes)
     return body | ({"user_data": user_data} if user_data else {})

@@ -7,6 +7,7 @@ the ledger knows nothing of.
 
 from collections.abc import Collection, Iterable, Mapping
 
+from provisioners import openstack_floating as floating
 from provisioners import openstack_unlinking as unlinking
 from provisioners.contract import Missing, Rejected, Tenant
 from provisioners.openstack_catalogue import Catalogue
@@ -62,7 +63,7 @@ def written(link: Link, catalogue: Catalogue, department: str, limits: Mapping[s
         link.tell("block_storage", "PUT", f"/os-quota-sets/{project}", quota)
     machines = limits.get("vm")
     ports = _UNLIMITED if machines is None else machines * PORTS_A_VM + PORTS_BESIDES
-    unlimited = dict.fromkeys(("rbac_policy", "security_group_rule"), _UNLIMITED)
+    unlimited = dict.fromkeys(("rbac_policy", "security_group_rule"), _UNLIMITED) | floating.UNLIMITED
     link.tell("network", "PUT", f"/quotas/{project}", {"quota": {"port": ports, **unlimited}})
     return Tenant(project, dict(limits))
 
@@ -78,6 +79,7 @@ def remove(link: Link, catalogue: Catalogue, department: str) -> None:
     project = of_domain(link, catalogue).get(department)
     if project is None:
         raise Missing(f"no project {department}")
+    floating.remove_loose(link, project)
     _must_be_empty(link, catalogue, project, department, ("floatingips",))
     unlinking.remove_all(link, project)
     _must_be_empty(link, catalogue, project, department, ("ports", "routers", "networks", "floatingips"))

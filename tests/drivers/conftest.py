@@ -38,6 +38,7 @@ def region() -> Iterator[Double]:
         subnets = [{"id": cidr, "network_id": "gov-network", "cidr": cidr} for cidr in ("10.20.0.0/24", "fd20::/64")]
         made.answers("GET", f"{NETWORK}/subnets", body={"subnets": subnets})
         made.answers("GET", f"{NETWORK}/ports", body={"ports": []})
+        made.answers("GET", f"{NETWORK}/floatingips", body={"floatingips": []})
         made.answers("POST", f"{NETWORK}/ports", 201, {"port": {"id": "new-port"}})
         group = {"id": "default-group", "project_id": PROJECT}
         made.answers("GET", f"{NETWORK}/security-groups", body={"security_groups": [group]})

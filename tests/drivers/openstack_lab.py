@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from provisioners import openstack_floating as floating
 from provisioners import openstack_look as look
 from provisioners import openstack_ports as ports
 from provisioners import openstack_volumes as volumes
@@ -16,6 +17,7 @@ from provisioners.contract import MachineSpec, Underway
 from provisioners.openstack_driver import OpenStackDriver, connect
 from provisioners.openstack_link import Document
 from tests.drivers.settled import Settled
+from tests.labs.openstack_content import EXTERNAL_NETWORK
 from tests.labs.waiting import until
 
 _CLEAR_SECONDS = 120.0
@@ -26,7 +28,8 @@ def connection() -> dict[str, Any]:
     """Return the connection of a pool that is the region which is up."""
     way_in = json.loads(WAY_IN)
     domain = way_in["auth"]["user_domain_name"]
-    return {**way_in["auth"], "region_name": way_in.get("region_name"), "domain": domain}
+    more = {"region_name": way_in.get("region_name"), "domain": domain, "external_network": EXTERNAL_NETWORK}
+    return {**way_in["auth"], **more}
 
 
 class OpenStackLab:
@@ -84,7 +87,9 @@ class OpenStackLab:
             self._tell("DELETE", f"/servers/{server['id']}")
         until("all servers to be gone", lambda: not look.every(link), _CLEAR_SECONDS)
         until("all volumes to be gone", self._no_volumes, _CLEAR_SECONDS)
-        ports.delete(link, ports.every(link))
+        for port in ports.every(link):
+            floating.remove(link, UUID(port["name"][7:43]), port["project_id"])
+            ports.delete(link, [port])
 
     def _no_volumes(self) -> bool:
         left = volumes.labelled(self.inside.link)

@@ -2,7 +2,6 @@
 done, counted only then, and not ordered for ever."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -15,7 +14,7 @@ from controlplane.reconcile.steps import apply
 from provisioners.contract import Machine, MachineSpec, Rejected, Underway, Unreachable
 from provisioners.openstack_driver import connect
 from tests.drivers.makers import a_machine
-from tests.drivers.openstack_living import Death, Killed, LivingRegion, Moment, mortal
+from tests.drivers.openstack_living import Death, Killed, LivingRegion, Moment, alive, mortal
 
 BUILT = a_machine(id=uuid7(), generation=4)
 WANTED = {
@@ -25,20 +24,10 @@ WANTED = {
 _MOST_LOOKS = 30
 
 
-@contextmanager
-def a_region() -> Iterator[LivingRegion]:
-    region = LivingRegion(BUILT)
-    try:
-        yield region
-    finally:
-        region.close()
-    assert not region.unexpected
-
-
 @pytest.fixture
 def region() -> Iterator[LivingRegion]:
     """A region in which BUILT runs."""
-    with a_region() as made:
+    with alive(LivingRegion(BUILT)) as made:
         yield made
 
 
@@ -66,7 +55,7 @@ def test_a_worker_that_dies_at_any_call_leaves_an_order_that_the_next_one_finish
     monkeypatch: pytest.MonkeyPatch, verb: str, moment: Moment
 ) -> None:
     for call in count(1):
-        with a_region() as region:
+        with alive(LivingRegion(BUILT)) as region:
             mortal(monkeypatch, Death(call, moment))
             try:
                 carried_out(region, WANTED[verb])

@@ -99,7 +99,11 @@ def test_a_department_that_holds_something_is_not_removed(region: Double, driver
     region.answers("GET", SERVERS, body={"servers": []})
     for name in ("ports", "routers", "networks", "floatingips"):
         region.answers("GET", f"{NETWORK}/{name}", body={name: []})
-    region.answers("GET", SERVERS if held == "servers" else f"{NETWORK}/{held}", body={held: [{"id": "x"}]})
+    region.answers(
+        "GET",
+        SERVERS if held == "servers" else f"{NETWORK}/{held}",
+        body={held: [{"id": "x", "port_id": None, "description": "theirs"}]},
+    )
     with pytest.raises(Rejected, match=f"dsj still has {held}") as refusal:
         driver.remove_tenant("dsj")
     assert refusal.value.code == "openstack.project_in_use"
