@@ -72,7 +72,7 @@ def image(i: Record) -> dict[str, Any]:
 
 
 def subnet(s: Record) -> dict[str, Any]:
-    names = ("code", "name", "cidr", "gateway", "dns", "network", "reserved", "excluded")
+    names = ("code", "name", "cidr", "gateway", "dns", "network", "reserved", "excluded", "floating")
     owner = s.department.code if s.department else None
     return {**recorded(s), **fields(s, *names), "site": s.site.code, "department": owner}
 
@@ -111,7 +111,8 @@ def pool_catalogue(r: Record) -> dict[str, Any]:
 
 def vm(v: Record, *, with_pool: bool) -> dict[str, Any]:
     """A VM: what was asked, then what it has. `with_pool` for those who may know where it runs."""
-    addresses = [{"subnet": c.subnet.code, "address": str(c.address)} for c in v.claims]
+    held = [(c.subnet.code, str(c.address)) for c in v.claims if not c.subnet.floating]
+    floating = {str(c.address): c.subnet.code for c in v.claims if c.subnet.floating}
     size = _size(v.wanted)
     return {
         **v.spec,
@@ -120,7 +121,8 @@ def vm(v: Record, *, with_pool: bool) -> dict[str, Any]:
         "kind": v.kind,
         "department": v.department.code,
         "size": size,
-        "addresses": addresses,
+        "addresses": [{"subnet": code, "address": address} for code, address in held],
+        "floating_address": _floating(v.wanted, floating),
         **standing(v),
         "underway_since": stamp(v.underway_since),
         **({"pool": v.pool.code} if with_pool else {}),
@@ -131,6 +133,12 @@ def _size(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What a VM has. A record that is older than data disks says nothing of them."""
     size = {name: wanted[name] for name in ("vcpu", "memory_mib", "disk_gib")}
     return {**size, "data_disks": wanted.get("data_disks", [])}
+
+
+def _floating(wanted: Mapping[str, Any], codes: Mapping[str, str]) -> dict[str, str] | None:
+    """The address by which others reach a VM, as it is wanted: one that is being taken away is none any more."""
+    address = (wanted.get("floating") or {}).get("address")
+    return {"subnet": codes[address], "address": address} if address else None
 
 
 def standing(r: Record) -> dict[str, Any]:
@@ -181,6 +189,7 @@ def allocated(submitted: Record, made: Record, *, with_pool: bool) -> dict[str, 
     prepared, wanted = made.prepared, made.wanted
     size = _size(wanted)
     codes = sorted((address, prepared.subnets[subnet]) for subnet, address in made.addresses.items())
+    floating = (wanted["floating"] or {}).get("address")
     at = stamp(submitted.at)
     return {
         **prepared.spec,
@@ -192,7 +201,8 @@ def allocated(submitted: Record, made: Record, *, with_pool: bool) -> dict[str, 
         "department": submitted.department.code,
         "state": "building",
         "size": size,
-        "addresses": [{"subnet": code, "address": address} for address, code in codes],
+        "addresses": [{"subnet": code, "address": address} for address, code in codes if address != floating],
+        "floating_address": _floating(wanted, dict(codes)) if floating else None,
         "generation": wanted["generation"],
         "observed_generation": 0,
         "request": str(submitted.id),

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from controlplane.actor import Role
-from controlplane.kinds.vm import Code, DiskGib, MemoryMib, Vcpu, VmRebuild, VmSize, VmSpec
+from controlplane.kinds.vm import Code, DiskGib, MemoryMib, Vcpu, VmFloat, VmRebuild, VmSize, VmSpec
 from controlplane.kinds.vm_found import VmAdoption
 from controlplane.settings import ADDRESS
 
@@ -253,6 +253,11 @@ class SubnetBody(Strict):
         default_factory=list, max_length=100, description="the centre's own use: a, a-b or CIDR"
     )
     excluded: list[str] = Field(default_factory=list, max_length=100, description="never used: a, a-b or CIDR")
+    floating: bool = Field(
+        False,
+        description="its addresses are on no card: by them VMs on other networks are reached from `network`, which is"
+        " an external one; IPv4, and never a department's own",
+    )
 
 
 class SubnetChange(Change):
@@ -360,4 +365,4 @@ class TokenBody(Strict):
     expires_at: Instant | None = Field(None, description="in 90 days where it is left out")
 
 
-__all__ = ["VmAdoption", "VmRebuild", "VmSize", "VmSpec"]
+__all__ = ["VmAdoption", "VmFloat", "VmRebuild", "VmSize", "VmSpec"]

@@ -75,7 +75,8 @@ class Vm(Answer):
     subnets: list[str]
     state: State
     size: Size
-    addresses: list[Address]
+    addresses: list[Address] = Field(description="those on its network cards")
+    floating_address: Address | None = Field(description="by which others reach it from outside its network")
     generation: int = Field(description="raised by every change that is wanted")
     observed_generation: int | None = Field(description="the one that was last found made")
     request: UUID

@@ -96,6 +96,8 @@ def verb_word(verb: str) -> str:
         "reboot": _("Reboot"),
         "resize": _("Resize"),
         "rebuild": _("Rebuild"),
+        "float": _("Give a floating address"),
+        "unfloat": _("Take the floating address away"),
         "retry": _("Try again"),
         "delete": _("Delete"),
         "console": _("Console"),
@@ -117,7 +119,8 @@ def action_word(action: str) -> str:
     words |= {f"drift_{outcome}": drift_word(outcome) for outcome in DRIFT_OUTCOMES}
     words |= {"console": _("Console opened"), "console_ended": _("Console closed")}
     words |= _of_leases()
-    words |= {verb: verb_word(verb) for verb in ("start", "stop", "reboot", "resize", "rebuild", "retry")}
+    orders = ("start", "stop", "reboot", "resize", "rebuild", "float", "unfloat", "retry")
+    words |= {verb: verb_word(verb) for verb in orders}
     of_tenants = {"create": _("Registered"), "update": _("Changed"), "delete": _("Closed")}
     of_tenants |= {"set_quota": _("Limits set")}
     known = {"vm": words, "department": of_tenants, "system": of_tenants}
@@ -159,6 +162,7 @@ def summary_words(refusal: Refusal) -> dict[str, str]:
             "accepting": _("closed to new machines"),
             "site": _("at another site than the subnet"),
             "within": _("that does not serve this department"),
+            "floating": _("without floating addresses"),
             "mlps_level": _("of too low an MLPS level"),
             "anti_affinity": _("with a machine of the same anti-affinity group"),
             "capacity": _("without enough room"),
@@ -201,6 +205,7 @@ def drift_field(field: str) -> str:
         "memory_mib": _("Memory, MiB"),
         "disk_gib": _("Disk, GiB"),
         "data_disks": _("Data disks, GiB"),
+        "floating_address": _("Floating address"),
         "boots": _("Reboots"),
         "builds": _("Rebuilds"),
         "adopted": _("Adopted"),
@@ -214,8 +219,10 @@ def drift_field(field: str) -> str:
     return str(words.get(field, field))
 
 
-def drift_value(value: Any) -> str:
+def drift_value(value: Any, field: str = "") -> str:
     """Return a value of such a field; a number stays one, and none is a quota without a limit."""
+    if value is None and field == "floating_address":
+        return str(_("none"))
     if isinstance(value, list):
         return ", ".join(map(str, value)) or str(_("none"))
     words = {

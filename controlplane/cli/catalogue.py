@@ -15,7 +15,7 @@ _COLUMNS = {
     "site": ("code", "name", "name_en", "level"),
     "flavor": ("code", "name", "vcpu", "memory_mib", "disk_gib", "offered"),
     "image": ("code", "name", "os", "min_disk_gib", "source", "offered"),
-    "subnet": ("code", "name", "cidr", "gateway", "network", "department"),
+    "subnet": ("code", "name", "cidr", "gateway", "network", "department", "floating"),
 }
 _LISTS = {
     "site": lookups.sites,
@@ -102,6 +102,7 @@ def create_image(session: Session, **values: Any) -> None:
 @click.option("--dns", multiple=True)
 @click.option("--reserved", multiple=True, help="The centre's own use: a, a-b or CIDR; may be repeated.")
 @click.option("--excluded", multiple=True, help="Never used: a, a-b or CIDR; may be repeated.")
+@click.option("--floating", is_flag=True, help="By its addresses VMs on other networks are reached from --network.")
 @with_session
 def create_subnet(session: Session, **values: Any) -> None:
     """Create a subnet."""

@@ -60,6 +60,7 @@ def show(session: Session, vm_id: UUID, as_json: bool) -> None:
 @click.option("--data-disk", "data_disks", type=int, multiple=True, help="GiB of a further disk; may be repeated.")
 @click.option("--image", required=True)
 @click.option("--subnet", "subnets", multiple=True, required=True, help="May be given twice: IPv4 and IPv6.")
+@click.option("--floating-subnet", help="A subnet of floating addresses: by one it is reached from other networks.")
 @click.option("--ssh-key", "ssh_keys", multiple=True)
 @click.option("--user-data", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A cloud-init file.")
 @click.option("--anti-affinity")
@@ -126,6 +127,12 @@ _verb(
     click.option("--image"),
 )
 _verb(
+    "float",
+    "Give it a floating address, by which others reach it from outside its network.",
+    click.option("--subnet", required=True, help="A subnet of floating addresses, by code."),
+)
+_verb("unfloat", "Take its floating address away.")
+_verb(
     "resize",
     "Give it another size; it is restarted for it.",
     click.option("--flavor"),
@@ -170,7 +177,8 @@ def _row(v: Any) -> dict[str, Any]:
         "disk_gib": v.wanted["disk_gib"],
         "data_disks": v.wanted.get("data_disks", []),
         "image": v.wanted["image"],
-        "addresses": [str(c.address) for c in v.claims],
+        "addresses": [str(c.address) for c in v.claims if not c.subnet.floating],
+        "floating_address": (v.wanted.get("floating") or {}).get("address"),
         "pool": v.pool.code,
         "fault": v.fault_detail,
         "waiting": v.waiting_reason,

@@ -13,7 +13,19 @@ from web.api.nouns import listing, noun
 from web.context import actor, console_url, dry_run, own_department, session, version
 from web.lease_schemas import HoldBody, LeaseBody
 from web.lease_shapes import Leased
-from web.schemas import BulkPath, IdPath, IdsBody, VmBody, VmQuery, VmRebuild, VmsBody, VmSize, VmSpec, WriteQuery
+from web.schemas import (
+    BulkPath,
+    IdPath,
+    IdsBody,
+    VmBody,
+    VmFloat,
+    VmQuery,
+    VmRebuild,
+    VmsBody,
+    VmSize,
+    VmSpec,
+    WriteQuery,
+)
 from web.shapes import OrderedVms, Ticket, Vm, VmPage, Vms
 
 api = noun("vms", "/vms", "Virtual machines of departments")
@@ -103,6 +115,18 @@ def rebuild(path: IdPath, body: VmRebuild, query: WriteQuery) -> Response:
     return _act(path, "rebuild", body)
 
 
+@api.post("/<ref>/float", responses={202: Vm})
+def float_(path: IdPath, body: VmFloat, query: WriteQuery) -> Response:
+    """Give it a floating address, by which others reach it from outside its network"""
+    return _act(path, "float", body)
+
+
+@api.post("/<ref>/unfloat", responses={202: Vm})
+def unfloat(path: IdPath, query: WriteQuery) -> Response:
+    """Take its floating address away; it is free once nothing leads from it to the VM"""
+    return _act(path, "unfloat")
+
+
 @api.put("/<ref>/lease", responses={202: Vm})
 def set_lease(path: IdPath, body: LeaseBody, query: WriteQuery) -> Response:
     """Set when it is to be given back, and when what it is for ends; what the end of its lease did is undone"""
@@ -152,7 +176,7 @@ def _submit(department: str | None, specs: list[VmSpec]) -> requests.Submitted:
     return requests.submit(session(), actor(), requests.Ask(KIND, own_department(department), specs))
 
 
-def _act(path: IdPath, verb: str, body: VmSize | VmRebuild | None = None) -> Response:
+def _act(path: IdPath, verb: str, body: VmSize | VmRebuild | VmFloat | None = None) -> Response:
     order = resources.Order(KIND, path.ref, verb, body, version())
     return _answer(resources.act(session(), actor(), order), 202)
 

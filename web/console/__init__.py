@@ -222,7 +222,7 @@ _ASKING = {"console.vm_new", "console.vm_ask"}
 _PAGES_OF = {
     "console.register": {"console.register", "console.register_settings"},
     "console.vms": {"console.vms", "console.vm", "console.vms_bulk", "console.vm_delete"}
-    | {"console.vm_resize", "console.vm_rebuild"},
+    | {"console.vm_resize", "console.vm_rebuild", "console.vm_float"},
     "console.vm_new": _ASKING,
     "console.vpn_accounts": {
         f"console.vpn_{page}"

@@ -24,9 +24,18 @@ def images() -> list[Any]:
 
 
 def subnets(family: int) -> list[Any]:
-    """Return the subnets of IP version 4 or 6, those that are a department's own last."""
-    found = [s for s in lookups.subnets(session(), actor(), _ALL).items if (":" in s.cidr) == (family == 6)]
+    """Return the subnets of IP version 4 or 6 that machines are on, those that are a department's own last."""
+    found = [s for s in _subnets() if not s.floating and (":" in s.cidr) == (family == 6)]
     return sorted(found, key=lambda s: s.department_id is not None)
+
+
+def floating_subnets() -> list[Any]:
+    """Return the subnets by whose addresses machines are reached from outside."""
+    return [s for s in _subnets() if s.floating]
+
+
+def _subnets() -> list[Any]:
+    return list(lookups.subnets(session(), actor(), _ALL).items)
 
 
 def subnet_words(subnet: Any) -> str:

@@ -118,12 +118,15 @@ def _fetch(listing: Listing) -> Page[Any]:
     return lookups.drifts(session(), actor(), asked)
 
 
+_UNKNOWN = {"wanted": None, "observed": None}
+
+
 def _difference(drift: Any) -> str:
     """Return what differs as a cell of a file says it."""
-    seen = ((name, both) for name, both in drift.differences.items() if both["observed"] is not None)
+    seen = ((name, both) for name, both in drift.differences.items() if both != _UNKNOWN)
     return "; ".join(
-        f"{drift_field(name)}: {drift_value(both['wanted'])} -> {drift_value(both['observed'])}"
+        f"{drift_field(name)}: {drift_value(both['wanted'], name)} -> {drift_value(both['observed'], name)}"
         if both["wanted"] is not None
-        else f"{drift_field(name)}: {drift_value(both['observed'])}"
+        else f"{drift_field(name)}: {drift_value(both['observed'], name)}"
         for name, both in seen
     )

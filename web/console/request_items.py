@@ -112,6 +112,9 @@ def _create(items: _Items, names: _Names) -> _Said:
     system, image = str(spec.get("system", "")), str(spec.get("image", ""))
     details = [names.systems.get(system, system), _size(spec, names), _data(spec), names.images.get(image, image)]
     details += [names.subnets.get(code, str(code)) for code in spec.get("subnets", ())]
+    if spec.get("floating_subnet"):
+        code = str(spec["floating_subnet"])
+        details.append(_("reached from outside by %(subnet)s", subnet=names.subnets.get(code, code)))
     if spec.get("lease_until"):
         details.append(_("until %(day)s", day=_day(spec["lease_until"])))
     if spec.get("anti_affinity"):

@@ -107,7 +107,7 @@ def _kept(told: str) -> Redirect:
 
 def _form(rule: Any, form: Mapping[str, str], problems: Mapping[str, str]) -> str:
     chosen = getattr(form, "getlist", lambda name: form.get(name, "").split())
-    subnets = [*catalogue.subnets(4), *catalogue.subnets(6)]
+    subnets = [*catalogue.subnets(4), *catalogue.subnets(6), *catalogue.floating_subnets()]
     return render_template(
         "routing_form.html",
         rule=rule,

@@ -20,11 +20,13 @@ from web.console.consoles import console_page
 from web.console.lease_orders import lease_of
 from web.console.vms import KIND
 from web.context import actor, session
+from web.errors import message
 from web.request_words import do_word
 from web.words import action_word, class_word, exact_scale, state_word, verb_word
 
 PLAIN_VERBS = {"start": "player-play", "stop": "player-stop", "reboot": "refresh", "retry": "rotate-clockwise"}
-FORM_VERBS = {"resize": "adjustments", "rebuild": "history", "delete": "trash"}
+_UNFLOAT = {"unfloat": "world"}
+FORM_VERBS = {"resize": "adjustments", "rebuild": "history", "float": "world", "delete": "trash"}
 """What has a page of its own before it is done."""
 SOON, LATER = 2, 15
 """Seconds between two looks at a machine: in transition, and settled."""
@@ -36,6 +38,7 @@ def register(pages: Blueprint) -> None:
     pages.add_url_rule("/vms/<uuid:ref>/resize", "vm_resize", resize, methods=["GET", "POST"])
     pages.add_url_rule("/vms/<uuid:ref>/resize/impact", "vm_resize_impact", resize_impact, methods=["POST"])
     pages.add_url_rule("/vms/<uuid:ref>/rebuild", "vm_rebuild", rebuild, methods=["GET", "POST"])
+    pages.add_url_rule("/vms/<uuid:ref>/float", "vm_float", float_, methods=["GET", "POST"])
     pages.add_url_rule("/vms/<uuid:ref>/<verb>", "vm_act", act, methods=["POST"])
 
 
@@ -74,7 +77,7 @@ def _tabs(vm: Any) -> tuple[str, list[tuple[str, str, Callable[[], Any]]]]:
 
 def act(ref: UUID, verb: str) -> Redirect:
     """Do something to a VM"""
-    if verb not in PLAIN_VERBS:
+    if verb not in PLAIN_VERBS | _UNFLOAT:
         lookups.resource_for(session(), actor(), KIND, ref)
         raise NotFound(noun="action", name=verb)
     vm = resources.act(session(), actor(), resources.Order(KIND, ref, verb))
@@ -128,6 +131,25 @@ def rebuild(ref: UUID) -> str | Redirect | Response:
     return _ordered("rebuild", resources.act(session(), actor(), resources.Order(KIND, ref, "rebuild", body)))
 
 
+def float_(ref: UUID) -> str | Redirect | Response:
+    """Give a VM a floating address"""
+    vm = lookups.resource_for(session(), actor(), KIND, ref, "resource.change")
+    if request.method == "GET":
+        return _float_page(vm, {})
+    body = {"subnet": request.form.get("subnet", "")}
+    try:
+        return _ordered("float", resources.act(session(), actor(), resources.Order(KIND, ref, "float", body)))
+    except Refusal as refusal:
+        session().rollback()
+        vm = lookups.resource_for(session(), actor(), KIND, ref)
+        return make_response(_float_page(vm, {"subnet": message(refusal)}), refusal.status)
+
+
+def _float_page(vm: Any, problems: dict[str, str]) -> str:
+    floating = [(s.code, catalogue.subnet_words(s)) for s in catalogue.floating_subnets()]
+    return render_template("vm_float.html", vm=vm, floating=floating, form=request.form, problems=problems)
+
+
 def _ordered(verb: str, vm: Any) -> Redirect:
     flash(_("%(verb)s of %(name)s was ordered.", verb=verb_word(verb), name=vm.name), "good")
     return redirect(url_for("console.vm", ref=vm.id))
@@ -164,6 +186,7 @@ def _verbs(vm: Any) -> list[dict[str, Any]]:
     links = {
         "resize": url_for("console.vm_resize", ref=vm.id),
         "rebuild": url_for("console.vm_rebuild", ref=vm.id),
+        "float": url_for("console.vm_float", ref=vm.id),
         "delete": url_for("console.vm_delete", ref=vm.id),
     }
     return [
@@ -174,8 +197,8 @@ def _verbs(vm: Any) -> list[dict[str, Any]]:
             "reason": reasons[obstacles[verb]],
             "link": links.get(verb),
         }
-        for verb, icon in {**PLAIN_VERBS, **FORM_VERBS}.items()
-        if allows(actor(), resources.action_for(verb))
+        for verb, icon in {**PLAIN_VERBS, **_UNFLOAT, **FORM_VERBS}.items()
+        if verb in obstacles and allows(actor(), resources.action_for(verb))
     ]
 
 

@@ -45,6 +45,10 @@ def read(form: Mapping[str, str]) -> Draft:
     spec["subnets"] = [form[name] for name in ("subnet4", "subnet6") if form.get(name)]
     if not spec["subnets"]:
         draft.missing.append(_("Subnet"))
+    if form.get("floating_subnet"):
+        spec["floating_subnet"] = form["floating_subnet"]
+        if not form.get("subnet4"):
+            draft.problems["floating_subnet"] = _("It leads to an IPv4 address: choose an IPv4 subnet too.")
     size = sizes.read(form, catalogue.flavors())
     draft.problems |= size.problems
     _check_disk(size, spec["image"], draft)

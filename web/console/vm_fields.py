@@ -33,6 +33,7 @@ def choices(department: Any) -> dict[str, Any]:
         "images": [(i.code, called(i)) for i in catalogue.images()],
         "subnets4": [(s.code, catalogue.subnet_words(s)) for s in catalogue.subnets(4)],
         "subnets6": [(s.code, catalogue.subnet_words(s)) for s in catalogue.subnets(6)],
+        "floating": [(s.code, catalogue.subnet_words(s)) for s in catalogue.floating_subnets()],
         "most": vm_draft.MOST_AT_ONCE,
     }
 
