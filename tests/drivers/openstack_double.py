@@ -162,6 +162,32 @@ def region() -> Iterator[Double]:
     assert not double.unexpected
 
 
+def furnish(region: Double) -> None:
+    """Let a region have one project, one image, one network that is shared, and no machines."""
+    region.answers("GET", "/identity/v3/domains", body={"domains": [{"id": "default"}]})
+    region.answers("GET", "/identity/v3/projects", body={"projects": [{"id": PROJECT, "name": "dsj"}]})
+    of_dsj = {"id": PROJECT, "name": "dsj", "domain_id": "default"}
+    region.answers("GET", f"/identity/v3/projects/{PROJECT}", body={"project": of_dsj})
+    region.answers("GET", "/identity/v3/roles", body={"roles": [{"id": "member-role"}]})
+    region.answers("PUT", f"/identity/v3/projects/{PROJECT}/users/{US}/roles/member-role", 204)
+    region.answers("GET", "/compute/v2.1/flavors/detail", body={"flavors": []})
+    region.answers("POST", "/compute/v2.1/flavors", body={"flavor": {}})
+    region.answers("GET", "/image/v2/images", body={"images": [an_image("debian-12", id="an-image")]})
+    network = {"id": "gov-network", "project_id": "centre", "shared": True}
+    region.answers("GET", f"{NETWORK}/networks", body={"networks": [network]})
+    subnets = [{"id": cidr, "network_id": "gov-network", "cidr": cidr} for cidr in ("10.20.0.0/24", "fd20::/64")]
+    region.answers("GET", f"{NETWORK}/subnets", body={"subnets": subnets})
+    region.answers("GET", f"{NETWORK}/ports", body={"ports": []})
+    region.answers("GET", f"{NETWORK}/floatingips", body={"floatingips": []})
+    region.answers("POST", f"{NETWORK}/ports", 201, {"port": {"id": "new-port"}})
+    group = {"id": "default-group", "project_id": PROJECT}
+    region.answers("GET", f"{NETWORK}/security-groups", body={"security_groups": [group]})
+    region.answers("GET", f"{NETWORK}/security-group-rules", body={"security_group_rules": []})
+    region.answers("GET", f"{SERVERS}/detail", body={"servers": []})
+    region.answers("GET", f"{SERVERS}/{NOVAS}/os-instance-actions", body={"instanceActions": []})
+    region.answers("POST", SERVERS, 202, {"server": {"id": "new-server"}})
+
+
 def a_server(spec: MachineSpec | None = None, **changes: Any) -> dict[str, Any]:
     """Return a running server as Nova shows it: one that was made of `spec`, or a stranger's."""
     size = (spec.vcpu, spec.memory_mib, spec.disk_gib) if spec else (1, 512, 10)

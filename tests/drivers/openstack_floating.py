@@ -5,7 +5,7 @@ from typing import Any
 
 from provisioners.contract import MachineSpec
 from provisioners.openstack_ports import port_name
-from tests.drivers.openstack_double import NETWORK, NOVAS, PROJECT, Answer, Request
+from tests.drivers.openstack_double import NETWORK, NOVAS, PROJECT, Answer, Request, furnish
 from tests.drivers.openstack_living import LivingRegion
 
 FLOATING_IPS, PORT = f"{NETWORK}/floatingips", "its-port"
@@ -18,20 +18,25 @@ def neutron(kind: str, message: str) -> dict[str, Any]:
 
 
 class FloatingRegion(LivingRegion):
-    """A region with one running server of `spec`, its port, and an external network. `floating` are its floating IPs by
-    id; `routed` is whether a router leads from the external network to the port; `on_ports` are addresses that ports
-    have, `quota` is how many there may be until somebody writes it."""
+    """A region with one running server of `spec`, its port, and an external network.
+
+    `floating` are its floating IPs by id; `there` is whether the server was made yet; `routed` is whether a router
+    leads from the external network to the port; `on_ports` are addresses that ports have; `quota` is how many there may
+    be until somebody writes it.
+    """
 
     def __init__(self, spec: MachineSpec) -> None:
         super().__init__(spec)
         self.floating: dict[str, dict[str, Any]] = {}
+        self.outside = [OUTSIDE]
+        self.there = True
         self.routed = True
         self.on_ports: set[str] = set()
         self.quota: int | None = None
         self._numbers = count(1)
-        self.answers("GET", "/identity/v3/roles", body={"roles": [{"id": "member-role"}]})
+        furnish(self)
         port = {"id": PORT, "name": port_name(spec.id, 0), "device_id": str(NOVAS), "project_id": PROJECT}
-        self.answers("GET", f"{NETWORK}/networks", body={"networks": [OUTSIDE]})
+        self.answers("POST", f"{NETWORK}/ports", 409, neutron("IpAddressAlreadyAllocated", "it has a port already"))
         self.answers("GET", f"{NETWORK}/ports", body={"ports": [port]})
         self.answers("GET", f"{NETWORK}/ports/{PORT}", body={"port": port})
 
@@ -53,6 +58,9 @@ class FloatingRegion(LivingRegion):
     def reply(self, request: Request) -> Answer:
         if request.path == f"{NETWORK}/quotas/{PROJECT}":
             self.quota = None
+        if "router:external" in request.query:
+            self.requests.append(request)
+            return Answer(200, {"networks": self.outside})
         if not request.path.startswith(FLOATING_IPS):
             return super().reply(request)
         self.requests.append(request)
@@ -62,6 +70,16 @@ class FloatingRegion(LivingRegion):
         if id_ and id_ not in self.floating:
             return Answer(404, neutron("FloatingIPNotFound", f"Floating IP {id_} could not be found"))
         return getattr(self, f"_{request.method.lower()}")(id_, (request.body or {}).get("floatingip"))
+
+    def _shown(self, what: str, request: Request) -> Answer:
+        return super()._shown(what, request) if self.there else Answer(200, {"servers": []})
+
+    def _told(self, what: str, request: Request) -> Answer:
+        if what or "networks" not in request.body["server"]:
+            return super()._told(what, request)
+        self.there = True
+        self.server["metadata"] = request.body["server"]["metadata"]
+        return Answer(202, {"server": self.server})
 
     def _listed(self, request: Request) -> list[dict[str, Any]]:
         asked = {name: request.query[name] for name in _FOUND_BY if name in request.query}

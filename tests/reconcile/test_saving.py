@@ -14,6 +14,7 @@ import pytest
 
 from controlplane.db import transaction
 from controlplane.errors import OverQuota
+from controlplane.models import Resource
 from controlplane.reconcile.drivers import Drivers
 from controlplane.reconcile.resource import reconcile
 from controlplane.services import departments, resources
@@ -284,5 +285,6 @@ def test_a_machine_whose_deletion_was_refused_can_be_deleted_again(lab: Lab) -> 
     lab.driver().fail_next("delete", REFUSED)
     lab.act(web, "delete")
     assert lab.look(web) == "faulted"
-    assert resources.possible(lab.record(web))["delete"]
+    with transaction(lab.sessions) as session:
+        assert resources.possible(session.get_one(Resource, web))["delete"]
     lab.done(web, "delete")
