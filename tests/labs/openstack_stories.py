@@ -5,6 +5,7 @@ from collections.abc import Callable
 from tests.labs import openstack_adoption as adoption
 from tests.labs import openstack_contract as contract
 from tests.labs import openstack_disks as disks
+from tests.labs import openstack_floating as floating
 from tests.labs import openstack_ingress as ingress
 from tests.labs import openstack_kills as kills
 from tests.labs import openstack_matched as matched
@@ -22,6 +23,7 @@ IN_ORDER: tuple[Callable[[Lab], None], ...] = (
     vms.a_department_asks,
     disks.a_department_asks_for_data_disks,
     networks.a_department_has_networks_of_its_own,
+    floating.a_department_is_reached_from_outside,
     quota.a_quota_follows,
     ingress.a_department_lets_in,
     matched.the_catalogue_is_matched,
