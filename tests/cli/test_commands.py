@@ -163,6 +163,23 @@ def test_a_department_that_holds_nothing_is_closed_and_one_that_does_is_not(step
 # --- VMs
 
 
+def test_a_vm_gets_and_loses_a_floating_address(steppe: Steppe, installation: Installation) -> None:
+    done(
+        steppe(
+            *("subnet", "create", "outside", "--name", "对外", "--site", "nm", "--cidr", "172.31.99.0/28"),
+            *("--network", "ext", "--floating"),
+        )
+    )
+    assert parsed(steppe("subnet", "show", "outside", "--json"))["floating"] is True
+    made = parsed(steppe("vm", "create", "web-01", *VM, "--floating-subnet", "outside", "--json"))
+    assert (made["floating_address"], made["addresses"]) == ("172.31.99.1", ["10.1.0.2"])
+    reconcile(installation.sessions, installation.drivers(), made["id"])
+    done(steppe("vm", "unfloat", made["id"]))
+    reconcile(installation.sessions, installation.drivers(), made["id"])
+    done(steppe("vm", "float", made["id"], "--subnet", "outside"))
+    assert parsed(steppe("vm", "show", made["id"], "--json"))["floating_address"] == "172.31.99.1"
+
+
 def test_a_vm_is_asked_for_listed_shown_and_deleted(steppe: Steppe, installation: Installation) -> None:
     made = parsed(steppe("vm", "create", "web-01", *VM, "--json"))
     assert (made["name"], made["state"], made["department"], made["addresses"]) == (

@@ -198,8 +198,13 @@ def _verbs(vm: Any) -> list[dict[str, Any]]:
             "link": links.get(verb),
         }
         for verb, icon in {**PLAIN_VERBS, **_UNFLOAT, **FORM_VERBS}.items()
-        if verb in obstacles and allows(actor(), resources.action_for(verb))
+        if verb in obstacles and allows(actor(), resources.action_for(verb)) and (verb != "float" or _some_float())
     ]
+
+
+def _some_float() -> bool:
+    """Tell whether there are floating addresses that the reader can choose."""
+    return allows(actor(), "catalogue.read") and bool(catalogue.floating_subnets())
 
 
 def _asking(vm: Any) -> list[tuple[str, str]]:
