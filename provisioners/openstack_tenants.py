@@ -63,7 +63,7 @@ def written(link: Link, catalogue: Catalogue, department: str, limits: Mapping[s
         link.tell("block_storage", "PUT", f"/os-quota-sets/{project}", quota)
     machines = limits.get("vm")
     ports = _UNLIMITED if machines is None else machines * PORTS_A_VM + PORTS_BESIDES
-    unlimited = dict.fromkeys(("rbac_policy", "security_group_rule"), _UNLIMITED) | floating.UNLIMITED
+    unlimited = dict.fromkeys(("rbac_policy", "security_group_rule", "floatingip"), _UNLIMITED)
     link.tell("network", "PUT", f"/quotas/{project}", {"quota": {"port": ports, **unlimited}})
     return Tenant(project, dict(limits))
 

@@ -80,7 +80,7 @@ def test_where_the_server_is_gone_it_goes_before_the_port(region: Double, driver
 def test_a_department_has_no_quota_of_them(region: Double, driver: OpenStackDriver) -> None:
     for path in (f"/compute/v2.1/os-quota-sets/{PROJECT}", f"{NETWORK}/quotas/{PROJECT}"):
         region.answers("PUT", path, 200, {})
-    driver.set_tenant("dsj", {"vm": 5, "vcpu": None, "memory_mib": None})
+    driver.set_tenant("dsj", {"vm": 5, "vcpu": None, "memory_mib": None}, ())
     assert region.asked("PUT", f"{NETWORK}/quotas/{PROJECT}")[0].body["quota"]["floatingip"] == -1
 
 
