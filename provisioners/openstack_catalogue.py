@@ -39,6 +39,7 @@ class Catalogue:
         self._settings = settings
         self.ingress = frozenset(one.rule for one in settings.ingress)
         self.volume_type = settings.volume_type
+        self.boot_volumes = settings.boot_volumes
         self._lock = threading.Lock()
         self._looking: dict[str, threading.Lock] = {}
         self._known: dict[str, tuple[float, Any]] = {}
@@ -89,14 +90,16 @@ class Catalogue:
         return self.kept(f"group {project} {group}", lambda: self._server_group(group, project))
 
     def has_volumes(self) -> bool:
-        """Tell whether the region offers volumes, which machines with data disks need."""
+        """Tell whether the region offers volumes, which data disks are, and first disks where the pool says so."""
         return self.kept("volumes", lambda: self._link.offers("block_storage"))
 
     def must_have_volumes(self) -> None:
         """Raises Rejected where the region offers no volumes."""
         if not self.has_volumes():
-            detail = "the region has no Cinder: ask for a machine without data disks, or in another pool"
-            raise Rejected("openstack.no_volumes", detail)
+            detail = "ask for a machine without data disks, or in another pool"
+            if self.boot_volumes:
+                detail = "no machine can boot from a volume; take boot_volumes out of the pool's connection"
+            raise Rejected("openstack.no_volumes", f"the region has no Cinder: {detail}")
 
     def forget(self) -> None:
         """Look everything up anew from here on: something that was known has turned out not to be there."""

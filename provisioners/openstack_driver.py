@@ -6,6 +6,7 @@ between what is there carries the machine's id and shows up as incomplete.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn
@@ -19,6 +20,7 @@ from provisioners import openstack_history as history
 from provisioners import openstack_look as look
 from provisioners import openstack_matching as matching
 from provisioners import openstack_ports as ports
+from provisioners import openstack_reimaging as reimaging
 from provisioners import openstack_servers as servers
 from provisioners import openstack_tenants as tenants
 from provisioners import openstack_unlinking as unlinking
@@ -89,6 +91,9 @@ class OpenStackDriver:
 
     def stop(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
+        if _label(server).builds < spec.builds:
+            # What cannot be rebuilt is not put off for it.
+            reimaging.must_be_possible(self.link, server)
         self._write_down(server, spec)
         self._set_power(server, spec, "off")
 
@@ -109,19 +114,19 @@ class OpenStackDriver:
     def resize(self, spec: MachineSpec) -> None:
         server = self._ready(spec)
         found = look.with_disks(self.link, self._catalogue, server)
-        if spec.disk_gib < found.disk_gib:
-            raise Rejected("openstack.disk_shrinks", f"the disk has {found.disk_gib} GiB, {spec.disk_gib} were asked")
+        volumes.first_must_not_shrink(found.disk_gib, spec.disk_gib)
         volumes.must_not_shrink(found.data_disks, spec.data_disks)
-        if found.adopted and (spec.disk_gib, spec.data_disks) != (found.disk_gib, found.data_disks):
+        disks_differ = (spec.disk_gib, spec.data_disks) != (found.disk_gib, found.data_disks)
+        if found.adopted and disks_differ:
             raise _not_our_disk(spec)
-        wanted = (spec.vcpu, spec.memory_mib, spec.disk_gib)
-        differs = wanted != (found.vcpu, found.memory_mib, found.disk_gib)
-        if differs or spec.data_disks != found.data_disks:
+        booted = servers.boots_from_volume(server)
+        wanted, has = servers.flavor_of(spec, booted), servers.flavor_of(found, booted)
+        if wanted != has or disks_differ:
             _must_be_off(server)
         self._write_down(server, spec)
-        if differs:
+        if wanted != has:
             self._order_once(server, spec, "resize", {"flavorRef": self._catalogue.flavor(*wanted)})
-        if spec.data_disks != found.data_disks:
+        if disks_differ:
             self._must_not_have_failed(server, spec, "attach_volume")
             volumes.change(self.link, self._catalogue, spec, server)
 
@@ -134,7 +139,8 @@ class OpenStackDriver:
                 raise _not_our_disk(spec)
             self._order_rebuild(server, spec)
         self._write_down(server, spec)
-        if label.builds == spec.builds and not found.adopted and found.disk_gib < spec.disk_gib:
+        fixed = found.adopted or servers.boots_from_volume(server)
+        if label.builds == spec.builds and not fixed and found.disk_gib < spec.disk_gib:
             flavor = self._catalogue.flavor(found.vcpu, found.memory_mib, spec.disk_gib)
             self._order_once(server, spec, "resize", {"flavorRef": flavor})
 
@@ -184,10 +190,12 @@ class OpenStackDriver:
         return openstack_consoles.open_line(self.link, server)
 
     def room(self) -> dict[str, Room]:
-        return openstack_room.room(self.link, self._settings.availability_zone)
+        zone = self._settings.availability_zone
+        return openstack_room.room(self.link, zone, disks=not self._settings.boot_volumes)
 
     def match_catalogue(self, images: Collection[OfferedImage], flavors: Collection[OfferedFlavor]) -> CatalogueMatch:
-        return matching.match(self.link, images, flavors)
+        sizes = [replace(f, disk_gib=0) for f in flavors] if self._settings.boot_volumes else flavors
+        return matching.match(self.link, images, sizes)
 
     def limited(self) -> tuple[str, ...]:
         return tenants.limited(self._catalogue)
@@ -255,11 +263,12 @@ class OpenStackDriver:
             raise Unreachable(f"Nova: {refusal.detail}") from refusal
 
     def _make(self, spec: MachineSpec) -> NoReturn:
-        if spec.data_disks:
+        booted = self._settings.boot_volumes
+        if spec.data_disks or booted:
             self._catalogue.must_have_volumes()
         project = self._catalogue.project(spec.department)
-        flavor = self._catalogue.flavor(spec.vcpu, spec.memory_mib, spec.disk_gib)
-        image = self._catalogue.image(spec)
+        flavor = self._catalogue.flavor(*servers.flavor_of(spec, booted))
+        image = None if booted else self._catalogue.image(spec)
         made = ports.ensure(self.link, self._catalogue, spec, project)
         if spec.floating or spec.generation > 1:
             # At the first generation none can have been taken away again.
@@ -311,18 +320,26 @@ class OpenStackDriver:
             start = servers.START_BY.get(server["status"], "os-start")
             self._order_once(server, spec, "os-stop" if power == "off" else start)
 
-    def _order(self, server: Server, action: str, how: Document | None = None) -> NoReturn:
-        answer = self.link.tell("compute", "POST", f"/servers/{server['id']}/action", {action: how})
+    def _order(self, server: Server, action: str, how: Document | None = None, **newer: str) -> NoReturn:
+        answer = self.link.tell("compute", "POST", f"/servers/{server['id']}/action", {action: how}, **newer)
         if answer is None:
             raise Missing(f"no server {server['id']}")
         raise Underway(f"Nova has taken the order {action}")
 
     def _order_rebuild(self, server: Server, spec: MachineSpec) -> NoReturn:
         """What is written down comes with the order itself: it was either given, and then once, or it was not."""
-        # It takes the place of all that was written down.
+        # What is written down here takes the place of all that was.
         label = _label(server)
-        written = servers.metadata(spec, boots=label.boots) | (servers.noted(label.floating) if label.floating else {})
-        self._order(server, "rebuild", {"imageRef": self._catalogue.image(spec), "metadata": written})
+        noted = servers.noted(label.floating) if label.floating else {}
+        how = {
+            "imageRef": self._catalogue.image(spec),
+            "metadata": servers.metadata(spec, boots=label.boots) | noted,
+        }
+        if servers.boots_from_volume(server):
+            reimaging.must_be_possible(self.link, server)
+            volumes.grow_first(self.link, self._catalogue, spec, server)
+            self._order(server, "rebuild", how, microversion=reimaging.MICROVERSION)
+        self._order(server, "rebuild", how)
 
     def _order_once(self, server: Server, spec: MachineSpec, action: str, how: Document | None = None) -> NoReturn:
         """Order what Nova may undo by itself where it fails: it is not ordered again at the same generation."""
@@ -342,7 +359,7 @@ class OpenStackDriver:
             left = [volume for volume in left if not projects or volume.project in projects]
             if left:
                 volumes.delete(self.link, left)
-                raise Underway("Cinder is deleting its data disks")
+                raise Underway("Cinder is deleting its volumes")
 
     def _write_down(self, server: Server, spec: MachineSpec, **done: Any) -> None:
         """Label the server with whose it is and the generation that was ordered, and with what the order has `done`."""

@@ -59,6 +59,7 @@ class Settings(BaseModel):
     """What a pool's record says of a region. Whoever signs in needs the role `admin` on `project_name`: it sees all
     projects, makes those of departments in `domain`, and acts in each with no more than `role`.
 
+    `boot_volumes`: machines that are made from now on have a volume as their first disk as well.
     `external_network` (a name or an id) is where the routers of departments' own networks lead to.
     `networks` says which network of the region (a name or an id) a subnet's `network` is, where the names differ.
     `availability_zone`: the pool is this zone alone. `config_drive`: guests learn their addresses from a disk, where
@@ -85,7 +86,8 @@ class Settings(BaseModel):
     networks: Mapping[str, str] = Field(default_factory=dict)
     config_drive: bool = False
     external_network: str | None = Field(None, description="way out of departments' own networks; none without")
-    volume_type: str | None = Field(None, description="what Cinder makes data disks as; its own default without")
+    volume_type: str | None = Field(None, description="what Cinder makes volumes as; its own default without")
+    boot_volumes: bool = False
     ingress: tuple[IngressForAll, ...] = ()
     call_seconds: float = Field(60, gt=0, le=600)
 
@@ -115,10 +117,19 @@ class Link:
         return self._call(service, "GET", path, project, params={k: v for k, v in params.items() if v is not None})
 
     def tell(
-        self, service: Service, method: str, path: str, body: Document | None = None, project: str | None = None
+        self,
+        service: Service,
+        method: str,
+        path: str,
+        body: Document | None = None,
+        project: str | None = None,
+        **newer: str,
     ) -> Document | None:
-        """Send an order; None where what it is about is not there. Raises Rejected, Unreachable, Conflict for 409."""
-        return self._call(service, method, path, project, json=body)
+        """Send an order; None where what it is about is not there. Raises Rejected, Unreachable, Conflict for 409.
+
+        `newer`: a `microversion` that this order alone needs.
+        """
+        return self._call(service, method, path, project, json=body, **newer)
 
     def every(self, service: Service, path: str, key: str, **params: Any) -> Iterator[Document]:
         """Yield every item of a list, page by page. Raises Rejected, Unreachable."""
@@ -176,7 +187,7 @@ class Link:
             proxy = getattr(self._into(project), service)
             with self._lock:
                 self.calls[f"{service} {method}"] = self.calls.get(f"{service} {method}", 0) + 1
-            answer = proxy.request(path, method, raise_exc=False, timeout=self._settings.call_seconds, **more, **how)
+            answer = proxy.request(path, method, raise_exc=False, timeout=self._settings.call_seconds, **(more | how))
         return _document(service, method, path, answer)
 
     def _into(self, project: str | None) -> Region:

@@ -1,4 +1,4 @@
-"""What is there of machines in a region: their servers, with the data disks that these have attached and the floating
+"""What is there of machines in a region: their servers, with the volumes that these have attached and the floating
 addresses that lead to them, and what is left where a server is gone or never came.
 
 Nothing is asked machine by machine. Cinder is asked about servers that have volumes, and about machines of which there
@@ -86,15 +86,20 @@ def every(link: Link) -> list[Server]:
 
 
 def with_disks(link: Link, catalogue: Catalogue, server: Server) -> Machine:
-    """Return a server as a machine, with its data disks."""
+    """Return a server as a machine, with the disks of it that are volumes."""
     return _machine(server, volumes.attached(link, catalogue, [server]), {})
 
 
 def _machine(server: Server, attached: Mapping[str, Volume], leading: Mapping[str, str]) -> Machine:
     machine = servers.machine_of(server)
-    busy = machine.busy or volumes.moving(server, attached)
-    disks, address = volumes.on(server, attached), leading.get(server["id"])
-    return replace(machine, data_disks=disks, floating_address=address, busy=busy)
+    busy, first = machine.busy or volumes.moving(server, attached), volumes.first(server, attached)
+    return replace(
+        machine,
+        disk_gib=first.size if first else machine.disk_gib,
+        data_disks=volumes.on(server, attached),
+        floating_address=leading.get(server["id"]),
+        busy=busy,
+    )
 
 
 def _there(found: Iterable[Server]) -> list[Server]:

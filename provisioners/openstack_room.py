@@ -10,9 +10,9 @@ OURS = {"VCPU": "vcpu", "MEMORY_MB": "memory_mib", "DISK_GB": "disk_gib"}
 """Our name of each of Placement's resource classes that we deal in."""
 
 
-def room(link: Link, zone: str | None) -> dict[str, Room]:
+def room(link: Link, zone: str | None, *, disks: bool = True) -> dict[str, Room]:
     """Return what all hosts have together; hosts that share an allocation ratio or not come to one that gives the same
-    in all."""
+    in all. Without `disks` nothing is said of those of the hosts."""
     hosts = None if zone is None else _hosts(link, zone)
     inventories: dict[str, list[Document]] = {name: [] for name in OURS}
     for provider in link.few("placement", "/resource_providers", "resource_providers"):
@@ -20,7 +20,7 @@ def room(link: Link, zone: str | None) -> dict[str, Room]:
             found = link.ask("placement", f"/resource_providers/{provider['uuid']}/inventories") or {}
             for name, inventory in found.get("inventories", {}).items():
                 inventories.setdefault(name, []).append(inventory)
-    return {ours: _sum(inventories[name]) for name, ours in OURS.items()}
+    return {ours: _sum(inventories[name]) for name, ours in OURS.items() if disks or ours != "disk_gib"}
 
 
 def _sum(inventories: Iterable[Document]) -> Room:

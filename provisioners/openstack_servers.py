@@ -146,6 +146,17 @@ def power_of(server: Server) -> Power:
     return "on" if server["status"] in _ON else "off"
 
 
+def boots_from_volume(server: Server) -> bool:
+    """Tell whether the first disk of a server that Steppe made is a volume: Nova knows no image of it then."""
+    label = label_of(server)
+    return label is not None and not label.adopted and not server["image"]
+
+
+def flavor_of(machine: MachineSpec | Machine, from_volume: bool) -> tuple[int, int, int]:
+    """Return the vcpu, MiB and GiB of the flavor of a machine, which has no disk where it boots from a volume."""
+    return machine.vcpu, machine.memory_mib, 0 if from_volume else machine.disk_gib
+
+
 def machine_of(server: Server) -> Machine:
     """Return a server as a machine. One that a failure or an unfinished resize has left is incomplete."""
     label, flavor = label_of(server), server["flavor"]
@@ -179,21 +190,23 @@ def remains_of(machine: UUID, name: str) -> Machine:
 
 
 def created(
-    spec: MachineSpec, flavor: str, image: str, ports: list[str], volumes: Sequence[str] = ()
+    spec: MachineSpec, flavor: str, image: str | None, ports: list[str], volumes: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return the body that asks Nova for a server of `spec`. Raises Rejected for user data that Nova does not take."""
+    """Return the body that asks Nova for a server of `spec`; without an image it boots from the first of its volumes.
+    Raises Rejected for user data that Nova does not take."""
     user_data = _user_data(spec)
     body: dict[str, Any] = {
         "name": spec.name,
         "hostname": hostname(spec),
         "flavorRef": flavor,
-        "imageRef": image,
         "networks": [{"port": port} for port in ports] or "none",
         "metadata": metadata(spec, boots=spec.boots, builds=spec.builds),
         "tags": [OURS, tag_of(spec.id)],
     }
     if spec.floating:
         body["metadata"] |= noted(spec.floating.address)
+    if image:
+        body["imageRef"] = image
     if volumes:
         body["block_device_mapping_v2"] = _disks(image, volumes)
     return body | ({"user_data": user_data} if user_data else {})
@@ -222,11 +235,13 @@ _FAULTS: Mapping[str, str] = {
 }
 
 
-def _disks(image: str, volumes: Sequence[str]) -> list[dict[str, Any]]:
+def _disks(image: str | None, volumes: Sequence[str]) -> list[dict[str, Any]]:
     """The image's disk is the server's own; a volume outlives it."""
-    boots = {"source_type": "image", "destination_type": "local", "boot_index": 0, "delete_on_termination": True}
-    data = {"source_type": "volume", "destination_type": "volume", "boot_index": -1, "delete_on_termination": False}
-    return [{**boots, "uuid": image}, *({**data, "uuid": volume} for volume in volumes)]
+    local = {"source_type": "image", "destination_type": "local", "delete_on_termination": True}
+    outlives = {"source_type": "volume", "destination_type": "volume", "delete_on_termination": False}
+    own = [{**local, "uuid": image}] if image else []
+    disks = [*own, *({**outlives, "uuid": volume} for volume in volumes)]
+    return [{**disk, "boot_index": -1 if number else 0} for number, disk in enumerate(disks)]
 
 
 def _user_data(spec: MachineSpec) -> str:

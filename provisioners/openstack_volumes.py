@@ -1,8 +1,9 @@
-"""Data disks of machines as volumes of Cinder: one a disk, labelled with its machine's id and its number.
+"""Disks of machines as volumes of Cinder: one a disk, labelled with its machine's id and its number.
 
-They are made after the ports and before the server, and removed after it and before the ports: what is left of a
-machine has a port, so that Cinder need not be asked about it. Only a volume in its machine's own project is its disk: a
-label is written by whoever has a project.
+Data disks are counted from 1. The first disk is one as well where its machine boots from a volume: the pool says so
+when a server is made, and the server itself from then on. Volumes are made after the ports and before the server, and
+removed after it and before the ports: what is left of a machine has a port, so that Cinder need not be asked about it.
+Only a volume in its machine's own project is its disk: a label is written by whoever has a project.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -13,15 +14,18 @@ from uuid import UUID
 from provisioners.contract import MOST_DATA_DISKS, MachineSpec, Rejected, Underway, Unreachable
 from provisioners.openstack_catalogue import Catalogue
 from provisioners.openstack_link import Document, Link
-from provisioners.openstack_servers import Server, label_of
+from provisioners.openstack_servers import Server, boots_from_volume, label_of
 
 ID, NUMBER, GENERATION = "steppe:id", "steppe:disk", "steppe:generation"
 OURS: Mapping[str, str] = {"steppe": "data disk"}
-"""On each of our volumes, so that one call lists them all."""
+"""On each of our volumes, first disks too, so that one call lists them all."""
+FIRST = 0
+"""Number of the disk that a machine boots from."""
 
 _MOVING = frozenset({"attaching", "creating", "deleting", "detaching", "downloading", "extending", "reserved"})
 _DELETABLE = frozenset({"available", "error", "error_extending", "error_managing", "error_restoring"})
 _ATTACHED, _FREE = "in-use", "available"
+_ROOT = "OS-EXT-SRV-ATTR:root_device_name"
 _AT_ONCE = 40
 """Volumes asked for in one call by their ids, which must fit into an address line."""
 
@@ -29,23 +33,39 @@ _AT_ONCE = 40
 @dataclass(frozen=True, slots=True)
 class Volume:
     """A volume as Cinder shows it. `machine`, `number` and `generation` (at which it was asked for) are what its label
-    says; `device` is where a server has it. `placed`: some backend was told to make it."""
+    says; `device` is where a server has it. `placed`: some backend was told to make it. `bootable`: an image is on it.
+    """
 
     id: str
     size: int
     status: str
     project: str
     machine: UUID | None
-    number: int
+    number: int | None
     generation: int
     created: str
     device: str
     placed: bool
+    bootable: bool
 
     @property
     def moving(self) -> bool:
         """Whether Cinder or Nova is about to change it by itself."""
         return self.status in _MOVING
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing can have been written on it: it was never made, or its image never came onto it."""
+        return not self.placed or (self.number == FIRST and not self.bootable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The disks of a machine that are to be volumes of a project: their sizes by number."""
+
+    spec: MachineSpec
+    project: str
+    sizes: Mapping[int, int]
 
 
 def volume_name(machine: UUID, number: int) -> str:
@@ -73,21 +93,32 @@ def attached(
     return found
 
 
+def first(server: Server, volumes: Mapping[str, Volume]) -> Volume | None:
+    """Return the volume that a server of ours boots from; None of one that boots from a disk of its own."""
+    if not boots_from_volume(server):
+        return None
+    here = [volumes[id] for id in _ids(server) if id in volumes]
+    at_root = [v for v in here if v.device == server.get(_ROOT)]
+    # Of a shelved server nobody knows devices.
+    labelled = [v for v in here if v.number == FIRST and _is_disk_of(v, server)]
+    return next(iter(at_root or labelled), None)
+
+
 def on(server: Server, volumes: Mapping[str, Volume]) -> tuple[int, ...]:
     """Return the sizes of a server's data disks in their order: those of its machine, with 0 in the place of one that
     is not attached; or, where somebody else made it, all but the disk that it boots from."""
     here = [volumes[id] for id in _ids(server) if id in volumes]
     label = label_of(server)
     if label and not label.adopted:
-        return _sizes({v.number: v for v in here if _is_disk_of(v, server)})
-    root = server.get("OS-EXT-SRV-ATTR:root_device_name")
-    data = sorted((v for v in here if v.device != root), key=lambda v: (len(v.device), v.device, v.id))
+        return _sizes({v.number: v for v in here if v.number and _is_disk_of(v, server)})
+    data = sorted((v for v in here if v.device != server.get(_ROOT)), key=lambda v: (len(v.device), v.device, v.id))
     return tuple(volume.size for volume in data)
 
 
 def moving(server: Server, volumes: Mapping[str, Volume]) -> bool:
-    """Tell whether anything is about to happen to a server's disks. Those of a shelved one stay reserved for it."""
-    quiet = {"reserved"} if server["status"].startswith("SHELVED") else set()
+    """Tell whether anything is about to happen to a server's disks. Those of a shelved one stay reserved for it, and so
+    does the one that a server in error could not be rebuilt on."""
+    quiet = {"reserved"} if server["status"].startswith(("SHELVED", "ERROR")) else set()
     return any(volumes[id].moving and volumes[id].status not in quiet for id in _ids(server) if id in volumes)
 
 
@@ -97,34 +128,57 @@ def must_not_shrink(has: tuple[int, ...], wanted: tuple[int, ...]) -> None:
         raise Rejected("openstack.disk_shrinks", f"the data disks have {list(has)} GiB, {list(wanted)} were asked")
 
 
+def first_must_not_shrink(has: int, wanted: int) -> None:
+    """Raises Rejected where the first disk would be smaller."""
+    if wanted < has:
+        raise Rejected("openstack.disk_shrinks", f"the disk has {has} GiB, {wanted} were asked")
+
+
 def ensure(link: Link, catalogue: Catalogue, spec: MachineSpec, project: str) -> list[str]:
-    """Return the ids of a machine's volumes, whose server is not there, once they are as the spec says.
+    """Return the ids of a machine's volumes, whose server is not there, in their order, once they are as the spec says.
 
     Raises Underway until then, Rejected.
     """
-    if not spec.data_disks:
+    wanted = _wanted(spec, project, boots=catalogue.boot_volumes)
+    if not wanted.sizes:
         return []
-    found = _mine(link, spec.id, project)
-    must_not_shrink(_sizes(found), spec.data_disks)
+    known = _mine(labelled(link, [spec.id]), project)
+    must_not_shrink(_sizes(known), spec.data_disks)
+    found = {number: volume for number, volume in known.items() if number in wanted.sizes}
+    if FIRST in found:
+        first_must_not_shrink(found[FIRST].size, spec.disk_gib)
     if any(_let_go(link, volume) for volume in found.values()):
-        raise Underway("Cinder is taking data disks away from a server that is gone")
-    _make_and_grow(link, catalogue, spec, project, found)
-    return [found[number].id for number in range(1, len(spec.data_disks) + 1)]
+        raise Underway("Cinder is taking volumes away from a server that is gone")
+    _make_and_grow(link, catalogue, wanted, found)
+    return [found[number].id for number in wanted.sizes]
 
 
 def change(link: Link, catalogue: Catalogue, spec: MachineSpec, server: Server) -> None:
-    """Let a machine that is off have the data disks of its spec: what is missing is made, what is too small grows.
+    """Let a machine that is off have the volumes of its spec: what is missing is made, what is too small grows.
 
     Raises Underway until they are there, attached in their order; Rejected.
     """
     catalogue.must_have_volumes()
-    project, here = server["tenant_id"], _ids(server)
-    found = _mine(link, spec.id, project, here)
+    project, here, known = server["tenant_id"], _ids(server), labelled(link, [spec.id])
+    found = _mine(known, project, here)
     must_not_shrink(_sizes(found), spec.data_disks)
-    _make_and_grow(link, catalogue, spec, project, found)
-    for number in sorted(found):
+    boots_from = first(server, attached(link, catalogue, [server], known))
+    if boots_from:
+        found[FIRST] = boots_from
+    wanted = _wanted(spec, project, boots=boots_from is not None)
+    _make_and_grow(link, catalogue, wanted, found)
+    for number in wanted.sizes:
         if found[number].id not in here:
             _attach(link, server, found[number])
+
+
+def grow_first(link: Link, catalogue: Catalogue, spec: MachineSpec, server: Server) -> None:
+    """Let the volume that a machine boots from be as large as its spec says, so that a larger image fits on it. Raises
+    Underway until it is, Rejected."""
+    found = first(server, attached(link, catalogue, [server]))
+    if found and found.size < spec.disk_gib:
+        wanted = _Wanted(spec, server["tenant_id"], {FIRST: spec.disk_gib})
+        _make_and_grow(link, catalogue, wanted, {FIRST: found})
 
 
 def delete(link: Link, volumes: Iterable[Volume]) -> None:
@@ -140,44 +194,57 @@ def delete(link: Link, volumes: Iterable[Volume]) -> None:
             _let_go(link, volume)
 
 
-def _make_and_grow(
-    link: Link, catalogue: Catalogue, spec: MachineSpec, project: str, found: Mapping[int, Volume]
-) -> None:
+def _wanted(spec: MachineSpec, project: str, *, boots: bool) -> _Wanted:
+    """Return what is to be a volume of a machine: its first disk, where it boots from one, and its data disks."""
+    boot = {FIRST: spec.disk_gib} if boots else {}
+    return _Wanted(spec, project, boot | dict(enumerate(spec.data_disks, 1)))
+
+
+def _make_and_grow(link: Link, catalogue: Catalogue, wanted: _Wanted, found: Mapping[int, Volume]) -> None:
     waits = False
-    for number, gib in enumerate(spec.data_disks, 1):
+    for number, gib in wanted.sizes.items():
         volume = found.get(number)
         if volume and volume.status.startswith("error"):
-            _clear_failed(link, volume, spec)
+            _clear_failed(link, volume, wanted.spec)
         elif volume is None:
-            _make(link, catalogue, spec, project, number)
+            _make(link, catalogue, wanted, number)
         elif not volume.moving and volume.size < gib:
             grown = {"os-extend": {"new_size": gib}}
-            link.tell("block_storage", "POST", f"/volumes/{volume.id}/action", grown, project)
+            link.tell("block_storage", "POST", f"/volumes/{volume.id}/action", grown, wanted.project)
         elif volume.status in {_FREE, _ATTACHED}:
             continue
         waits = True
     if waits:
-        raise Underway("Cinder is making the data disks as they are wanted")
+        raise Underway("Cinder is making the disks as they are wanted")
 
 
-def _make(link: Link, catalogue: Catalogue, spec: MachineSpec, project: str, number: int) -> None:
+def _make(link: Link, catalogue: Catalogue, wanted: _Wanted, number: int) -> None:
+    spec = wanted.spec
     label = {ID: str(spec.id), NUMBER: str(number), GENERATION: str(spec.generation)}
     body: Document = {
         "name": volume_name(spec.id, number),
-        "size": spec.data_disks[number - 1],
+        "size": wanted.sizes[number],
         "metadata": {**OURS, **label},
     }
+    if number == FIRST:
+        body["imageRef"] = catalogue.image(spec)
     if catalogue.volume_type:
         body["volume_type"] = catalogue.volume_type
-    if link.tell("block_storage", "POST", "/volumes", {"volume": body}, project) is None:
-        raise Rejected("openstack.no_volume_type", f"the region has no volume type {catalogue.volume_type}")
+    if link.tell("block_storage", "POST", "/volumes", {"volume": body}, wanted.project) is None:
+        _say_what_is_missing(catalogue, spec, body)
+
+
+def _say_what_is_missing(catalogue: Catalogue, spec: MachineSpec, body: Document) -> NoReturn:
+    catalogue.forget()
+    if "imageRef" in body and catalogue.image(spec) != body["imageRef"]:
+        raise Unreachable(f"the image of {spec.name} has just been replaced; looking again")
+    raise Rejected("openstack.no_volume_type", f"the region has no volume type {catalogue.volume_type}")
 
 
 def _clear_failed(link: Link, volume: Volume, spec: MachineSpec) -> None:
-    """Remove what no backend ever had anything of, for another try, once a generation; what may hold data is left to
-    people."""
-    what = f"volume {volume.id} of data disk {volume.number} says {volume.status}"
-    if volume.placed or volume.status != "error":
+    """Remove what nothing can be on, for another try, once a generation; what may hold data is left to people."""
+    what = f"volume {volume.id} of {_called(volume)} says {volume.status}"
+    if not volume.empty or volume.status != "error":
         detail = f"{what}: reset its state in Cinder, or delete it there for an empty one"
         raise Rejected("openstack.volume_failed", detail)
     if volume.generation >= spec.generation:
@@ -192,7 +259,11 @@ def _attach(link: Link, server: Server, volume: Volume) -> NoReturn:
     if not _let_go(link, volume, but=server["id"]):
         body = {"volumeAttachment": {"volumeId": volume.id, "delete_on_termination": False}}
         link.tell("compute", "POST", f"/servers/{server['id']}/os-volume_attachments", body, server["tenant_id"])
-    raise Underway(f"Nova is attaching data disk {volume.number}")
+    raise Underway(f"Nova is attaching {_called(volume)}")
+
+
+def _called(volume: Volume) -> str:
+    return f"data disk {volume.number}" if volume.number else "the first disk"
 
 
 def _let_go(link: Link, volume: Volume, but: str = "") -> bool:
@@ -213,13 +284,13 @@ def _let_go(link: Link, volume: Volume, but: str = "") -> bool:
     return True
 
 
-def _mine(link: Link, machine: UUID, project: str, here: Collection[str] = ()) -> dict[int, Volume]:
-    """Return a machine's volumes by number. Of two, the attached one or the older is it: what else carries the label
-    (a backup that was restored) may hold data and is not touched."""
+def _mine(known: Iterable[Volume], project: str, here: Collection[str] = ()) -> dict[int, Volume]:
+    """Return a machine's volumes by number, of those that carry its label. Of two, the attached one or the older is it:
+    what else carries the label (a backup that was restored) may hold data and is not touched."""
     found: dict[int, Volume] = {}
-    volumes = [v for v in labelled(link, [machine]) if v.project == project and v.number]
-    for volume in sorted(volumes, key=lambda v: (v.id not in here, v.created, v.id)):
-        found.setdefault(volume.number, volume)
+    for volume in sorted(known, key=lambda v: (v.id not in here, v.created, v.id)):
+        if volume.project == project and volume.number is not None:
+            found.setdefault(volume.number, volume)
     return found
 
 
@@ -229,7 +300,7 @@ def _sizes(found: Mapping[int, Volume]) -> tuple[int, ...]:
 
 def _is_disk_of(volume: Volume, server: Server) -> bool:
     label = server["metadata"].get("steppe:id")
-    return bool(volume.number) and str(volume.machine) == label and volume.project == server["tenant_id"]
+    return bool(str(volume.machine) == label and volume.project == server["tenant_id"])
 
 
 def _ids(server: Server) -> list[str]:
@@ -247,16 +318,21 @@ def _volume(shown: Document) -> Volume:
         machine: UUID | None = UUID(metadata.get(ID, ""))
     except ValueError:
         machine = None
-    number, generation = (int(n) if n.isdecimal() else 0 for n in (metadata.get(k, "") for k in (NUMBER, GENERATION)))
+    number, generation = (_number(metadata.get(key, "")) for key in (NUMBER, GENERATION))
     return Volume(
         id=shown["id"],
         size=shown["size"],
         status=shown["status"],
         project=shown["os-vol-tenant-attr:tenant_id"],
         machine=machine,
-        number=number if number <= MOST_DATA_DISKS else 0,
-        generation=generation,
+        number=number if number in range(MOST_DATA_DISKS + 1) else None,
+        generation=generation or 0,
         created=shown["created_at"],
         device=next((a["device"] or "" for a in attachments), ""),
         placed=bool(shown.get("os-vol-host-attr:host")),
+        bootable=shown.get("bootable") == "true",
     )
+
+
+def _number(written: str) -> int | None:
+    return int(written) if written.isdecimal() else None

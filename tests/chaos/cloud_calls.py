@@ -24,11 +24,11 @@ class TrappedLink(Link):
         return super()._call(service, method, path, project, **how)
 
     def tell(
-        self, service: Service, method: str, path: str, body: Document | None = None, project: str | None = None
+        self, service: Service, method: str, path: str, body: Document | None = None, *rest: Any, **newer: Any
     ) -> Document | None:
         what = f"{service} {method} {path.split('/')[1]}{_action(path, body)}"
         reach(Point(what, "before", ""))
-        answer = super().tell(service, method, path, body, project)
+        answer = super().tell(service, method, path, body, *rest, **newer)
         reach(Point(what, "after", ""))
         return answer
 

@@ -23,7 +23,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
 @pytest.fixture
 def region() -> Iterator[Double]:
     """A region with one project, one image, one network that is shared, and no machines."""
-    with double.region() as made:
+    with double.lasting(Double()) as made:
         double.furnish(made)
         yield made
 

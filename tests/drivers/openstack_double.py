@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -54,13 +54,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked: `query` has a list of values for each name, `body` is None where there was none."""
+    """What was asked: `query` has a list of values for each name, `body` is None where there was none. `version` is the
+    microversion with its service."""
 
     method: str
     path: str
     query: dict[str, list[str]]
     body: Any
     token: str | None
+    version: str | None
 
 
 class Double:
@@ -151,10 +153,12 @@ class Double:
         }
 
 
+D = TypeVar("D", bound=Double)
+
+
 @contextmanager
-def region() -> Iterator[Double]:
+def lasting(double: D) -> Iterator[D]:
     """Give a region that ends with the block, in which nothing unexpected may have been asked."""
-    double = Double()
     try:
         yield double
     finally:
@@ -188,6 +192,14 @@ def furnish(region: Double) -> None:
     region.answers("POST", SERVERS, 202, {"server": {"id": "new-server"}})
 
 
+def furnish_volumes(region: Double) -> None:
+    """Let a region have Cinder besides, and no volumes."""
+    region.answers("POST", TOKENS, 201, {"token": region.token(*WITH_VOLUMES)})
+    region.answers("GET", f"{VOLUMES}/detail", body={"volumes": []})
+    region.answers("POST", VOLUMES, 202, {"volume": {}})
+    region.answers("POST", f"{SERVERS}/{NOVAS}/metadata", body={})
+
+
 def a_server(spec: MachineSpec | None = None, **changes: Any) -> dict[str, Any]:
     """Return a running server as Nova shows it: one that was made of `spec`, or a stranger's."""
     size = (spec.vcpu, spec.memory_mib, spec.disk_gib) if spec else (1, 512, 10)
@@ -205,6 +217,7 @@ def a_server(spec: MachineSpec | None = None, **changes: Any) -> dict[str, Any]:
         "OS-EXT-STS:task_state": None,
         "OS-EXT-AZ:availability_zone": "nova",
         "OS-SRV-USG:launched_at": "2024-01-01T00:00:30.000000",
+        "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda",
     }
     return shown | changes
 
@@ -223,8 +236,8 @@ def a_flavor(name: str, vcpu: int, memory_mib: int, disk_gib: int, **changes: An
 
 
 def a_volume(spec: MachineSpec, number: int, **changes: Any) -> dict[str, Any]:
-    """Return a free volume as Cinder shows it to an administrator: data disk `number` of the machine of `spec`. `on` is
-    the server and `device` where it is attached."""
+    """Return a free volume as Cinder shows it to an administrator: data disk `number` of the machine of `spec`, or
+    with 0 its first disk. `on` is the server and `device` where it is attached."""
     made = f"{number:08}-0000-4000-8000-{spec.id.hex[-12:]}"
     on, device = changes.pop("on", None), changes.pop("device", f"/dev/vd{'abcdefghi'[number]}")
     here = {"attachment_id": f"attachment-{number}", "server_id": str(on), "device": device, "host_name": "compute1"}
@@ -233,7 +246,8 @@ def a_volume(spec: MachineSpec, number: int, **changes: Any) -> dict[str, Any]:
         "id": made,
         "name": volume_name(spec.id, number),
         "status": "in-use" if on else "available",
-        "size": spec.data_disks[number - 1],
+        "size": (spec.disk_gib, *spec.data_disks)[number],
+        "bootable": "false" if number else "true",
         "metadata": {**LABEL, **label},
         "attachments": [{**here, "id": made, "volume_id": made}] if on else [],
         "created_at": "2024-01-01T00:00:00.000000",
@@ -252,9 +266,8 @@ def _handler(double: Double) -> type[BaseHTTPRequestHandler]:
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             body = json.loads(sent) if sent else None
             path = where.path.rstrip("/")
-            answer = double.reply(
-                Request(self.command, path, parse_qs(where.query), body, self.headers.get("X-Auth-Token"))
-            )
+            token, version = (self.headers.get(name) for name in ("X-Auth-Token", "OpenStack-API-Version"))
+            answer = double.reply(Request(self.command, path, parse_qs(where.query), body, token, version))
             if answer.fate == "answer":
                 self._say(answer)
             else:

@@ -4,10 +4,8 @@ what is written on it, and lists what was done to it, as Nova does.
 And a way to it whose owner can die at any call. That is what it takes to ask whether an order outlives its worker.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import pytest
 
@@ -17,7 +15,6 @@ from provisioners.openstack_link import Document, Link, Service
 from tests.drivers.openstack_double import NOVAS, SERVERS, Answer, Double, Request, a_server, an_image
 
 Moment = Literal["before", "after"]
-AnyRegion = TypeVar("AnyRegion", bound=Double)
 
 _OURS = f"{SERVERS}/{NOVAS}"
 _BUSY_WITH = {"os-stop": "powering-off", "os-start": "powering-on", "reboot": "rebooting", "rebuild": "rebuilding"}
@@ -110,16 +107,6 @@ class LivingRegion(Double):
         number = len(self.actions)
         self.actions.append({"action": _LISTED.get(order, order), "request_id": f"req-{number}", "message": None})
         return Answer(202)
-
-
-@contextmanager
-def alive(region: AnyRegion) -> Iterator[AnyRegion]:
-    """Give a region that ends with the block, in which nothing unexpected may have been asked."""
-    try:
-        yield region
-    finally:
-        region.close()
-    assert not region.unexpected
 
 
 def mortal(monkeypatch: pytest.MonkeyPatch, death: Death) -> None:

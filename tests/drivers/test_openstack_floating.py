@@ -19,9 +19,9 @@ from provisioners.openstack_link import Link, Settings
 from provisioners.openstack_ports import port_name
 from provisioners.openstack_servers import noted, tag_of
 from tests.drivers.makers import a_machine
-from tests.drivers.openstack_double import NETWORK, NOVAS, PROJECT, US, a_server
+from tests.drivers.openstack_double import NETWORK, NOVAS, PROJECT, US, a_server, lasting
 from tests.drivers.openstack_floating import FLOATING_IPS, PORT, FloatingRegion, neutron
-from tests.drivers.openstack_living import Death, Killed, Moment, alive, mortal
+from tests.drivers.openstack_living import Death, Killed, Moment, mortal
 
 NIC = Nic("52:54:00:00:00:07", "gov", "10.20.0.7", 24)
 BUILT = a_machine(id=uuid7(), generation=4, nics=(NIC,))
@@ -35,7 +35,7 @@ _MOST_LOOKS = 30
 @pytest.fixture
 def region() -> Iterator[FloatingRegion]:
     """A region in which BUILT runs, with no floating address."""
-    with alive(FloatingRegion(BUILT)) as made:
+    with lasting(FloatingRegion(BUILT)) as made:
         yield made
 
 
@@ -114,7 +114,7 @@ def test_a_worker_that_dies_at_any_call_leaves_what_the_next_one_finishes(
     moment: Moment,
 ) -> None:
     for call in count(1):
-        with alive(FloatingRegion(BUILT)) as region:
+        with lasting(FloatingRegion(BUILT)) as region:
             if begin:
                 begin(region)
             mortal(monkeypatch, Death(call, moment))

@@ -1,10 +1,13 @@
 """What becomes of a reboot and of a rebuild whose worker dies, whom Nova refuses for a moment, or that fail: each is
-done, counted only then, and not ordered for ever."""
+done, counted only then, and not ordered for ever. And of a machine that boots from a volume whose worker dies while it
+is made or deleted: it is there once, or gone without a trace."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -14,39 +17,61 @@ from controlplane.reconcile.steps import apply
 from provisioners.contract import Machine, MachineSpec, Rejected, Underway, Unreachable
 from provisioners.openstack_driver import connect
 from tests.drivers.makers import a_machine
-from tests.drivers.openstack_living import Death, Killed, LivingRegion, Moment, alive, mortal
+from tests.drivers.openstack_building import BuildingRegion
+from tests.drivers.openstack_double import lasting
+from tests.drivers.openstack_living import Death, Killed, LivingRegion, Moment, mortal
 
 BUILT = a_machine(id=uuid7(), generation=4)
 WANTED = {
     "reboot": replace(BUILT, generation=5, boots=1),
     "rebuild": replace(BUILT, generation=5, builds=1, image="kylin-v10"),
 }
+BOOTED = a_machine(id=uuid7(), data_disks=(5,))
 _MOST_LOOKS = 30
 
 
 @pytest.fixture
 def region() -> Iterator[LivingRegion]:
     """A region in which BUILT runs."""
-    with alive(LivingRegion(BUILT)) as made:
+    with lasting(LivingRegion(BUILT)) as made:
         yield made
 
 
-def carried_out(region: LivingRegion, spec: MachineSpec) -> Machine:
+def dies(monkeypatch: pytest.MonkeyPatch, death: Death, work: Callable[[], object]) -> bool:
+    """Let a worker begin and die at a call; tell whether it came that far. Who works on does not die."""
+    mortal(monkeypatch, death)
+    try:
+        work()
+    except Killed:
+        mortal(monkeypatch, Death())
+        return True
+    return False
+
+
+def worked_on(region: LivingRegion | BuildingRegion, machine: UUID, wanted: MachineSpec | None) -> Machine | None:
     """Do as workers do until nothing is left to do, and return what came of it."""
-    driver = connect(region.way_in(), Path())
+    driver = connect(region.way_in(boot_volumes=True), Path())
     for _ in range(_MOST_LOOKS):
-        found = driver.observe([spec.id])[spec.id]
-        steps = () if found.busy else plan(spec, found)
-        if found.busy:
+        found = driver.observe([machine]).get(machine)
+        busy = found is not None and found.busy
+        steps = () if busy else plan(wanted, found)
+        if busy:
             region.settle()
         elif not steps:
             driver.close()
             return found
         try:
-            apply(driver, spec.id, spec, steps)
+            apply(driver, machine, wanted, steps)
         except (Underway, Unreachable):
             continue
-    raise AssertionError(f"after {_MOST_LOOKS} looks there is still something to do: {region.actions}")
+    raise AssertionError(f"after {_MOST_LOOKS} looks there is still something to do")
+
+
+def carried_out(region: LivingRegion, spec: MachineSpec) -> Machine:
+    """Do as workers do until a machine is as its spec says, and return it."""
+    found = worked_on(region, spec.id, spec)
+    assert found
+    return found
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -55,13 +80,8 @@ def test_a_worker_that_dies_at_any_call_leaves_an_order_that_the_next_one_finish
     monkeypatch: pytest.MonkeyPatch, verb: str, moment: Moment
 ) -> None:
     for call in count(1):
-        with alive(LivingRegion(BUILT)) as region:
-            mortal(monkeypatch, Death(call, moment))
-            try:
-                carried_out(region, WANTED[verb])
-            except Killed:
-                mortal(monkeypatch, Death())
-            else:
+        with lasting(LivingRegion(BUILT)) as region:
+            if not dies(monkeypatch, Death(call, moment), partial(carried_out, region, WANTED[verb])):
                 break
             found = carried_out(region, WANTED[verb])
             assert region.done(verb) == 1, f"{moment} call {call}: {region.actions}"
@@ -102,3 +122,27 @@ def test_a_rebuild_that_failed_is_ordered_again_once_and_then_a_fault(region: Li
     with pytest.raises(Rejected):
         carried_out(region, replace(WANTED["rebuild"], generation=6, builds=2))
     assert (region.done("rebuild"), region.done("reboot")) == (4, 0)
+
+
+# --- machines that boot from volumes
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("verb", ["create", "delete"])
+def test_a_worker_that_dies_at_any_call_leaves_one_server_with_one_volume_to_boot_from_or_nothing(
+    monkeypatch: pytest.MonkeyPatch, verb: str, moment: Moment
+) -> None:
+    wanted = BOOTED if verb == "create" else None
+    for call in count(1):
+        with lasting(BuildingRegion()) as region:
+            if verb == "delete":
+                worked_on(region, BOOTED.id, BOOTED)
+            if not dies(monkeypatch, Death(call, moment), partial(worked_on, region, BOOTED.id, wanted)):
+                break
+            found = worked_on(region, BOOTED.id, wanted)
+            assert (found is None) == (wanted is None)
+            assert not found or (found.disk_gib, found.data_disks, found.power) == (BOOTED.disk_gib, (5,), "on")
+            disks = sorted(volume["metadata"]["steppe:disk"] for volume in region.there["volumes"].values())
+            left = (len(region.there["servers"]), len(region.there["ports"]), disks)
+            assert left == ((1, 1, ["0", "1"]) if wanted else (0, 0, [])), f"{moment} call {call}"
+    assert call > 10, "no call at which somebody died"

@@ -23,6 +23,7 @@ from tests.drivers.openstack_double import (
     Double,
     a_server,
     a_volume,
+    furnish_volumes,
 )
 from tests.drivers.test_openstack_refusals import OURS, nova, ordered, shows
 
@@ -38,10 +39,7 @@ PORT = {"id": "our-port", "name": f"steppe-{SPEC.id}-0", "device_id": "", "proje
 @pytest.fixture
 def region(region: Double) -> Double:
     """The region, with Cinder and no volumes."""
-    region.answers("POST", TOKENS, 201, {"token": region.token(*WITH_VOLUMES)})
-    holds(region)
-    region.answers("POST", VOLUMES, 202, {"volume": {}})
-    region.answers("POST", f"{OURS}/metadata", body={})
+    furnish_volumes(region)
     return region
 
 
