@@ -81,6 +81,7 @@ class OpenStackDriver:
         server = self._unhurried(server)
         if server["status"] in {"ERROR", "UNKNOWN"}:
             self._recover(server, spec)
+        self._must_have_its_image(server, spec)
         self._write_down(server, spec)
         self._set_power(server, spec, spec.power)
 
@@ -163,7 +164,7 @@ class OpenStackDriver:
     def delete(self, machine: UUID) -> tuple[str, ...]:
         server = self._find(machine)
         if server is not None:
-            _must_keep_no_disk(server)
+            servers.must_keep_no_disk(server)
             if server.get("OS-EXT-STS:task_state") != "deleting":
                 if _label(server).floating:
                     floating.remove(self.link, machine, server["tenant_id"])
@@ -235,7 +236,7 @@ class OpenStackDriver:
         found = sorted(
             look.carrying(self.link, [machine]), key=lambda s: (s["status"] == "ERROR", s["created"], s["id"])
         )
-        _must_be_of_one_project(machine, found)
+        servers.must_be_of_one_project(machine, found)
         for extra in found[1:]:
             self.link.tell("compute", "DELETE", f"/servers/{extra['id']}")
         return found[0] if found else None
@@ -309,6 +310,15 @@ class OpenStackDriver:
             # The label says that it was rebuilt; rebooted, it would run from the old disk and pass for it.
             self._order_rebuild(server, spec)
         self._order(server, "reboot", {"type": "HARD"})
+
+    def _must_have_its_image(self, server: Server, spec: MachineSpec) -> None:
+        """Started after a rebuild that came to nothing, it would run from what is on its volume and pass for rebuilt.
+        The rebuild is owed again, for when people have mended the volume."""
+        spoilt = reimaging.spoilt(self.link, self._catalogue, server)
+        if spoilt:
+            if history.is_unfinished(self.link, server, "rebuild"):
+                self._write_down(server, spec, builds=min(_label(server).builds, spec.builds - 1))
+            raise spoilt
 
     def _fault(self, server: Server) -> Rejected:
         """Return why a server is in error. A list leaves that out for one that no host ever had."""
@@ -389,26 +399,9 @@ def _label(server: Server) -> servers.Label:
     return servers.label_of(server) or servers.Label(server["name"], "", "", 0, "", 0, 0, adopted=False, floating="")
 
 
-def _must_be_of_one_project(machine: UUID, found: Collection[Server]) -> None:
-    """Of two servers in two projects, one was labelled by somebody else, and nothing tells which."""
-    claims = {f"{server['id']} of project {server['tenant_id']}" for server in found}
-    if len({server["tenant_id"] for server in found}) > 1:
-        detail = f"servers {' and '.join(sorted(claims))} are all labelled as machine {machine}; unlabel the wrong ones"
-        raise Rejected("openstack.claimed_twice", detail)
-
-
 def _must_not_be_adopted(spec: MachineSpec) -> None:
     if spec.adopted:
         detail = f"{spec.name} was adopted: there is no image to make it from; restore it, or delete its record"
-        raise Rejected("openstack.adopted", detail)
-
-
-def _must_keep_no_disk(server: Server) -> None:
-    """The disk of a server that was not booted from a volume is the server's own and goes with it. One without a label
-    is still to be adopted, or could not be."""
-    label = servers.label_of(server)
-    if (label is None or label.adopted) and server["image"]:
-        detail = f"{server['name']} was adopted and its disk would go with it: delete it in Nova, or keep it"
         raise Rejected("openstack.adopted", detail)
 
 

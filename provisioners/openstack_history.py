@@ -29,10 +29,24 @@ def failure(link: Link, server: Server, action: str) -> Rejected | None:
     done = _listed(link, server, 1)
     if not done or done[0]["action"] != action or not done[0].get("message"):
         return None
-    whole = (link.ask("compute", f"{_path(server)}/{done[0]['request_id']}") or {}).get("instanceAction", {})
-    failed = [event for event in whole.get("events", ()) if event.get("result") == "Error"]
+    failed = [event for event in _events(link, server, done[0]) if event.get("result") == "Error"]
     words = next((event["details"] for event in failed if event.get("details")), done[0]["message"])
     return servers.fault_by(str(words))
+
+
+def is_unfinished(link: Link, server: Server, action: str) -> bool:
+    """Tell whether the last thing that was done to a server was this action, and its host never said that it was done.
+    Of a host that gave up waiting for somebody else Nova lists neither success nor failure."""
+    done = _listed(link, server, 1)
+    if not done or done[0]["action"] != action:
+        return False
+    of_host = [event for event in _events(link, server, done[0]) if event["event"].startswith("compute_")]
+    return not any(event.get("result") == "Success" for event in of_host)
+
+
+def _events(link: Link, server: Server, action: Document) -> list[Document]:
+    whole = (link.ask("compute", f"{_path(server)}/{action['request_id']}") or {}).get("instanceAction", {})
+    return list(whole.get("events", ()))
 
 
 def _listed(link: Link, server: Server, limit: int) -> list[Document]:

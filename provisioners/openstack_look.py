@@ -99,6 +99,7 @@ def _machine(server: Server, attached: Mapping[str, Volume], leading: Mapping[st
         data_disks=volumes.on(server, attached),
         floating_address=leading.get(server["id"]),
         busy=busy,
+        complete=machine.complete and not volumes.spoilt(server, attached),
     )
 
 

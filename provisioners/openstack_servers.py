@@ -4,7 +4,7 @@ What Nova has no field for is in the server's metadata; its tag is what it is fo
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.encoders import encode_base64
@@ -182,6 +182,23 @@ def machine_of(server: Server) -> Machine:
         busy=is_busy(server),
         **known,
     )
+
+
+def must_be_of_one_project(machine: UUID, found: Collection[Server]) -> None:
+    """Raises Rejected: of two servers in two projects, one was labelled by somebody else, and nothing tells which."""
+    claims = {f"{server['id']} of project {server['tenant_id']}" for server in found}
+    if len({server["tenant_id"] for server in found}) > 1:
+        detail = f"servers {' and '.join(sorted(claims))} are all labelled as machine {machine}; unlabel the wrong ones"
+        raise Rejected("openstack.claimed_twice", detail)
+
+
+def must_keep_no_disk(server: Server) -> None:
+    """Raises Rejected: the disk of a server that was not booted from a volume is the server's own and goes with it. One
+    without a label is still to be adopted, or could not be."""
+    label = label_of(server)
+    if (label is None or label.adopted) and server["image"]:
+        detail = f"{server['name']} was adopted and its disk would go with it: delete it in Nova, or keep it"
+        raise Rejected("openstack.adopted", detail)
 
 
 def remains_of(machine: UUID, name: str) -> Machine:

@@ -14,7 +14,7 @@ from uuid import UUID
 from provisioners.contract import MOST_DATA_DISKS, MachineSpec, Rejected, Underway, Unreachable
 from provisioners.openstack_catalogue import Catalogue
 from provisioners.openstack_link import Document, Link
-from provisioners.openstack_servers import Server, boots_from_volume, label_of
+from provisioners.openstack_servers import Server, boots_from_volume, is_busy, label_of
 
 ID, NUMBER, GENERATION = "steppe:id", "steppe:disk", "steppe:generation"
 OURS: Mapping[str, str] = {"steppe": "data disk"}
@@ -25,6 +25,7 @@ FIRST = 0
 _MOVING = frozenset({"attaching", "creating", "deleting", "detaching", "downloading", "extending", "reserved"})
 _DELETABLE = frozenset({"available", "error", "error_extending", "error_managing", "error_restoring"})
 _ATTACHED, _FREE = "in-use", "available"
+_SPOILT = frozenset({"error", "reserved"})
 _ROOT = "OS-EXT-SRV-ATTR:root_device_name"
 _AT_ONCE = 40
 """Volumes asked for in one call by their ids, which must fit into an address line."""
@@ -104,6 +105,14 @@ def first(server: Server, volumes: Mapping[str, Volume]) -> Volume | None:
     return next(iter(at_root or labelled), None)
 
 
+def spoilt(server: Server, volumes: Mapping[str, Volume]) -> Volume | None:
+    """Return the volume that a server which is off and at rest boots from, where it is as a rebuild leaves it that came
+    to nothing: without a whole image, or without a connection."""
+    found = first(server, volumes)
+    rests = server["status"] == "SHUTOFF" and not is_busy(server)
+    return found if found and rests and found.status in _SPOILT else None
+
+
 def on(server: Server, volumes: Mapping[str, Volume]) -> tuple[int, ...]:
     """Return the sizes of a server's data disks in their order: those of its machine, with 0 in the place of one that
     is not attached; or, where somebody else made it, all but the disk that it boots from."""
@@ -117,8 +126,9 @@ def on(server: Server, volumes: Mapping[str, Volume]) -> tuple[int, ...]:
 
 def moving(server: Server, volumes: Mapping[str, Volume]) -> bool:
     """Tell whether anything is about to happen to a server's disks. Those of a shelved one stay reserved for it, and so
-    does the one that a server in error could not be rebuilt on."""
-    quiet = {"reserved"} if server["status"].startswith(("SHELVED", "ERROR")) else set()
+    do those of one that could not be rebuilt."""
+    left = server["status"].startswith(("SHELVED", "ERROR")) or spoilt(server, volumes)
+    quiet = {"reserved"} if left else set()
     return any(volumes[id].moving and volumes[id].status not in quiet for id in _ids(server) if id in volumes)
 
 

@@ -348,6 +348,44 @@ def test_a_nova_that_cannot_do_it_is_said_before_the_machine_is_stopped_for_it(
     assert told(region) == []
 
 
+REBUILDING = {"action": "rebuild", "request_id": "req-1", "message": None}
+ON_THE_HOST = {"event": "compute_rebuild_instance", "result": None}
+
+
+@pytest.mark.parametrize("status", ["error", "reserved"])
+def test_a_rebuild_that_came_to_nothing_without_a_word_is_a_fault_and_owed_again(
+    region: Double, driver: OpenStackDriver, status: str
+) -> None:
+    done = replace(REBUILT, power="on")
+    booted(
+        region, a_volume(SPEC, 0, on=NOVAS, status=status), a_volume(SPEC, 1, on=NOVAS, status="reserved"), spec=done
+    )
+    found = seen(driver)
+    assert (found.complete, found.busy, found.builds) == (False, False, 1)
+    region.answers("GET", f"{OURS}/os-instance-actions", body={"instanceActions": [REBUILDING]})
+    region.answers("GET", f"{OURS}/os-instance-actions/req-1", body={"instanceAction": {"events": [ON_THE_HOST]}})
+    with pytest.raises(Rejected, match="reset the state of the machine's volumes to in-use") as refusal:
+        driver.create(done)
+    assert refusal.value.code == "openstack.volume_failed"
+    assert told(region) == [f"POST {OURS}/metadata"], "it is not started"
+    assert region.asked("POST", f"{OURS}/metadata")[0].body["metadata"]["steppe:builds"] == "0"
+    booted(region, *attached(), spec=replace(done, builds=0))
+    with pytest.raises(Underway, match="rebuild"):
+        driver.rebuild(done)
+
+
+def test_a_volume_that_failed_long_after_a_rebuild_is_a_fault_and_not_rebuilt(
+    region: Double, driver: OpenStackDriver
+) -> None:
+    booted(region, *attached(status="error"), spec=REBUILT)
+    region.answers("GET", f"{OURS}/os-instance-actions", body={"instanceActions": [REBUILDING]})
+    events = [ON_THE_HOST | {"result": "Success"}]
+    region.answers("GET", f"{OURS}/os-instance-actions/req-1", body={"instanceAction": {"events": events}})
+    with pytest.raises(Rejected, match="says error"):
+        driver.create(REBUILT)
+    assert told(region) == []
+
+
 def test_a_server_in_error_whose_volume_a_failed_rebuild_has_left_is_not_waited_for(
     region: Double, driver: OpenStackDriver
 ) -> None:
