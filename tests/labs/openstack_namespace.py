@@ -46,6 +46,9 @@ _WIRE = f"""
         mkdir -p "$place" "$1/libvirt$place"
         mount --bind "$1/libvirt$place" "$place"
     done
+    # It would look for control groups where this namespace has mounted a /sys of its own over them.
+    echo 'cgroup_controllers = []' >"$1/qemu.conf"
+    mount --bind "$1/qemu.conf" /etc/libvirt/qemu.conf
 """
 
 
