@@ -21,21 +21,21 @@ def a_department_asks_for_data_disks(lab: Lab) -> None:
             vm = settled(steppe, steppe.made("/vms", **an_ask("data-01", data_disks=[1, 2])).body["id"])
             server = seen.one(vm)
             assert {v.project_id for v in seen.volumes(vm["id"])} == {seen.project(DEPARTMENT).id}
-            assert _disk_used(steppe) == SMALL["disk_gib"] + 3
-            _guest_has(lab, seen, server, [1, 2])
+            assert disk_used(steppe) == SMALL["disk_gib"] + 3
+            guest_has(lab, seen, server, [1, 1, 2])
         with lab.report.check("one grows and a third one comes, by a resize of the running VM"):
             before = [v.id for v in seen.volumes(vm["id"])]
             steppe.made(f"/vms/{vm['id']}/resize", **SMALL, data_disks=[1, 3, 1])
             server = seen.one(settled(steppe, vm["id"]))
             assert [v.id for v in seen.volumes(vm["id"])][:2] == before
-            assert _disk_used(steppe) == SMALL["disk_gib"] + 5
-            _guest_has(lab, seen, server, [1, 3, 1])
+            assert disk_used(steppe) == SMALL["disk_gib"] + 5
+            guest_has(lab, seen, server, [1, 1, 3, 1])
         with lab.report.check("a rebuild keeps the volumes"):
             before = [v.id for v in seen.volumes(vm["id"])]
             steppe.made(f"/vms/{vm['id']}/rebuild", image=IMAGES[1])
             server = seen.one(settled(steppe, vm["id"]))
             assert [v.id for v in seen.volumes(vm["id"])] == before
-            _guest_has(lab, seen, server, [1, 3, 1])
+            guest_has(lab, seen, server, [1, 1, 3, 1])
         with lab.report.check("one that was detached over there is drift, and attached again"):
             seen.region.compute.delete_volume_attachment(server, before[1])
             until(lambda: not seen.volumes(vm["id"])[1].attachments, "the volume to be detached", 60)
@@ -53,15 +53,16 @@ def a_department_asks_for_data_disks(lab: Lab) -> None:
             assert not found, found
 
 
-def _disk_used(steppe: Steppe) -> int:
+def disk_used(steppe: Steppe) -> int:
+    """Return how much of disks the ledger has for the department, in GiB."""
     classes = steppe.call("GET", f"/departments/{DEPARTMENT}/quota").body["classes"]
     return next(int(c["used"]) for c in classes if c["class"] == "disk_gib")
 
 
-def _guest_has(lab: Lab, seen: Cloud, server: Any, sizes: list[int]) -> None:
-    """Wait until the guest, where it is a real one, has told on its serial line that it found these data disks."""
+def guest_has(lab: Lab, seen: Cloud, server: Any, sizes: list[int]) -> None:
+    """Wait until the guest, where it is a real one, has told on its serial line that it found disks of these sizes."""
     if lab.real:
-        wanted = f"GUEST-DISKS {' '.join(map(str, [SMALL['disk_gib'], *sizes]))} GiB"
+        wanted = f"GUEST-DISKS {' '.join(map(str, sizes))} GiB"
         until(lambda: _last_told(seen, server) == wanted, f"the guest to tell: {wanted}", _BOOT_SECONDS)
 
 

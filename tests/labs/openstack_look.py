@@ -44,15 +44,16 @@ class Cloud:
         domain = self.region.identity.find_domain("steppe")
         return self.region.identity.find_project(name, domain_id=domain.id)
 
-    def one(self, vm: dict[str, Any]) -> Any:
+    def one(self, vm: dict[str, Any], *, booted: bool = False) -> Any:
         """Return the one server of a VM, with its one port, the address that Steppe chose, and a volume for each of its
-        data disks; AssertionError else."""
+        data disks, and for its first disk too where it is `booted` from one; AssertionError else."""
         servers, ports = self.servers(vm["id"]), self.ports(vm["id"])
         assert [s.name for s in servers] == [vm["name"]], servers
         assert [[f["ip_address"] for f in p.fixed_ips] for p in ports] == [[a["address"] for a in vm["addresses"]]]
         assert ports[0].device_id == servers[0].id
         volumes = self.volumes(vm["id"])
-        assert [v.size for v in volumes] == vm["size"]["data_disks"], volumes
+        first = [vm["size"]["disk_gib"]] if booted else []
+        assert [v.size for v in volumes] == [*first, *vm["size"]["data_disks"]], volumes
         assert [[a["server_id"] for a in v.attachments] for v in volumes] == [[servers[0].id]] * len(volumes)
         return servers[0]
 

@@ -83,6 +83,15 @@ def ends_of(calls: Iterable[str]) -> Iterator[Point]:
         yield Point(call, "after", "")
 
 
+def add_pool(steppe: Steppe, code: str, region: dict[str, Any]) -> None:
+    """Make a pool of a connection."""
+    capacity = {"vm": {}, "vcpu": {"total": 1000}, "memory_mib": {"total": 2_000_000}, "disk_gib": {"total": 600_000}}
+    steppe.made(
+        "/pools", code=code, name="一区", kind="vm", site="nm", mlps_level=3, driver="openstack",
+        connection=region, capacity=capacity,
+    )  # fmt: skip
+
+
 def _set_up(steppe: Steppe, region: dict[str, Any]) -> None:
     contact = {"name": "王芳", "phone": "0471-0000001", "email": "wang@nm.example"}
     steppe.made("/sites", code="nm", name="内蒙古", name_en="Inner Mongolia", level="region")
@@ -97,8 +106,4 @@ def _set_up(steppe: Steppe, region: dict[str, Any]) -> None:
         "/subnets", code="gov", name="政务外网", site="nm", cidr="10.20.0.0/24", gateway="10.20.0.1",
         network=SHARED_NETWORK, reserved=["10.20.0.2-10.20.0.20"], excluded=["10.20.0.250-10.20.0.254"],
     )  # fmt: skip
-    capacity = {"vm": {}, "vcpu": {"total": 1000}, "memory_mib": {"total": 2_000_000}, "disk_gib": {"total": 600_000}}
-    steppe.made(
-        "/pools", code=POOL, name="一区", kind="vm", site="nm", mlps_level=3, driver="openstack",
-        connection=region, capacity=capacity,
-    )  # fmt: skip
+    add_pool(steppe, POOL, region)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from tests.labs import openstack_adoption as adoption
+from tests.labs import openstack_boot_volumes as boot_volumes
 from tests.labs import openstack_contract as contract
 from tests.labs import openstack_disks as disks
 from tests.labs import openstack_floating as floating
@@ -22,6 +23,7 @@ IN_ORDER: tuple[Callable[[Lab], None], ...] = (
     smoke.a_daemon_is_stopped,
     vms.a_department_asks,
     disks.a_department_asks_for_data_disks,
+    boot_volumes.a_department_boots_from_volumes,
     networks.a_department_has_networks_of_its_own,
     floating.a_department_is_reached_from_outside,
     quota.a_quota_follows,

@@ -27,7 +27,7 @@ def a_department_asks(lab: Lab) -> None:
             assert vm["addresses"][0]["address"] == "10.20.0.21"
         if lab.real:
             with lab.report.check("the guest has booted, taken that address, and answers on it"):
-                _answers(lab, seen, server, "10.20.0.21")
+                answers(lab, seen, server, "10.20.0.21")
             with lab.report.check("its screen answers as an RFB server through Steppe's console proxy and Nova's"):
                 screen.answers(steppe, vm["id"])
             with lab.report.check("a person of the department sees it in a browser"):
@@ -67,8 +67,8 @@ def a_department_asks(lab: Lab) -> None:
             assert not found, found
 
 
-def _answers(lab: Lab, seen: Cloud, server: Any, address: str) -> None:
-    """Look at the serial line, then ping from where the network's own DHCP server is."""
+def answers(lab: Lab, seen: Cloud, server: Any, address: str) -> None:
+    """Wait until a guest answers: look at its serial line, then ping from where the network's own DHCP server is."""
     began = time.monotonic()
 
     def booted() -> bool:

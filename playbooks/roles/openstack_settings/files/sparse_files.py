@@ -1,12 +1,13 @@
 """A volume driver of Cinder that keeps each volume as a sparse file on this host, for the OpenStack lab.
 
-Nova's pretended hosts take any connection; its libvirt driver takes a path of the kind `gpfs` for just what it is: a
-file that QEMU opens.
+An image is unfolded into the file, and what was in it before is gone with that. Nova's pretended hosts take any
+connection; its libvirt driver takes a path of the kind `gpfs` for just what it is: a file that QEMU opens.
 """
 
 from pathlib import Path
 from typing import Any
 
+from cinder.image import image_utils
 from cinder.volume import driver
 from oslo_config import cfg
 
@@ -27,6 +28,12 @@ class SparseFiles(driver.VolumeDriver):
 
     def create_volume(self, volume: Any) -> None:
         self._resize(volume, volume["size"])
+
+    def copy_image_to_volume(self, context: Any, volume: Any, image_service: Any, image_id: str) -> None:
+        file, size = str(self._file(volume)), volume["size"]
+        block = self.configuration.volume_dd_blocksize
+        image_utils.fetch_to_raw(context, image_service, image_id, file, block, size=size, run_as_root=False)
+        self._resize(volume, size)
 
     def extend_volume(self, volume: Any, new_size: int) -> None:
         self._resize(volume, new_size)
