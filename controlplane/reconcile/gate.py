@@ -19,6 +19,7 @@ from provisioners.contract import (
     CatalogueDriver,
     CatalogueMatch,
     Driver,
+    FloatingDriver,
     GatewayDriver,
     Ingress,
     Machine,
@@ -106,9 +107,7 @@ def gated(driver: Driver, limits: Limits) -> Driver:
     """Return a driver behind a gate of its own, offering what the driver offers."""
     if isinstance(driver, GatewayDriver):
         return GatedGateway(driver, Gate(limits))
-    told = isinstance(driver, CatalogueDriver)
-    cloud = told and isinstance(driver, TenantDriver) and isinstance(driver, RoomDriver)
-    behind = GatedCloud if cloud else GatedCatalogue if told else GatedDriver
+    behind = next((before for offers, before in _BEHIND if all(isinstance(driver, o) for o in offers)), GatedDriver)
     return behind(driver, Gate(limits))
 
 
@@ -165,8 +164,17 @@ class GatedCatalogue(GatedDriver):
         return self._gate.call(lambda: known.match_catalogue(images, flavors))
 
 
-class GatedCloud(GatedCatalogue):
-    """A driver that knows tenants and how much there is, behind its pool's gate."""
+class GatedFloating(GatedDriver):
+    """A driver that leads floating addresses to machines, behind its pool's gate."""
+
+    def set_floating(self, spec: MachineSpec) -> None:
+        assert isinstance(self._driver, FloatingDriver)  # noqa: S101 - `gated` saw to it
+        known = self._driver
+        self._gate.call(lambda: known.set_floating(spec))
+
+
+class GatedCloud(GatedCatalogue, GatedFloating):
+    """A driver of a cloud, which offers all that there is to offer, behind its pool's gate."""
 
     def room(self) -> dict[str, Room]:
         assert isinstance(self._driver, RoomDriver)  # noqa: S101 - `gated` saw to it
@@ -196,6 +204,14 @@ class GatedCloud(GatedCatalogue):
     def _tenants(self) -> TenantDriver:
         assert isinstance(self._driver, TenantDriver)  # noqa: S101 - `gated` saw to it
         return self._driver
+
+
+_BEHIND: tuple[tuple[tuple[type, ...], type[GatedDriver]], ...] = (
+    ((TenantDriver, RoomDriver, CatalogueDriver, FloatingDriver), GatedCloud),
+    ((CatalogueDriver,), GatedCatalogue),
+    ((FloatingDriver,), GatedFloating),
+)
+"""What stands before a driver that offers all of these, the first that fits."""
 
 
 class GatedGateway:
