@@ -44,7 +44,11 @@ def register(pages: Blueprint) -> None:
 def index() -> str | Redirect:
     """List subnets"""
     moved = choosing.canonical("console.subnets")
-    return redirect(moved) if moved else render_template("subnets.html", list=shown(_table()), kept=kept)
+    return (
+        redirect(moved)
+        if moved
+        else render_template("subnets.html", list=shown(_table()), kept=kept, use_word=use_word)
+    )
 
 
 def export() -> Response:
@@ -70,6 +74,7 @@ def _table() -> Table:
             Column("cidr", _("Range"), lambda r: r.subnet.cidr),
             Column("claimed", _("Given") if _sees_all() else _("Given to us"), lambda r: r.claimed, numeric=True),
             *([Column("free", _("Free"), lambda r: r.free, numeric=True)] if _sees_all() else []),
+            Column("use", _("Use"), lambda r: use_word(r.subnet)),
             Column("department", _("Whose own"), _owner),
             Column("network", _("Network"), lambda r: r.subnet.network),
             Column("site", _("Site"), lambda r: called(r.subnet.site)),
@@ -86,6 +91,11 @@ def _table() -> Table:
             "action": None,
         },
     )
+
+
+def use_word(subnet: Any) -> str:
+    """Return what the addresses of a subnet are for."""
+    return str(_("Floating addresses") if subnet.floating else _("Addresses of machines"))
 
 
 def _owner(row: Row) -> str | None:
