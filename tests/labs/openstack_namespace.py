@@ -42,7 +42,7 @@ _WIRE = f"""
     ln -sf "$2" "$1/alternatives/ebtables"
     mount --bind "$1/alternatives" /etc/alternatives
     # libvirtd keeps what it has under folders whose names are built in.
-    for place in /var/lib/libvirt /var/log/libvirt /var/cache/libvirt /run/libvirt; do
+    for place in /var/lib/libvirt /var/log/libvirt /var/cache/libvirt /run/libvirt /etc/libvirt/qemu; do
         mkdir -p "$place" "$1/libvirt$place"
         mount --bind "$1/libvirt$place" "$place"
     done
