@@ -16,7 +16,7 @@ from provisioners.openstack_catalogue import Catalogue
 from provisioners.openstack_link import Document, Link
 from provisioners.openstack_servers import Server, boots_from_volume, is_busy, label_of
 
-ID, NUMBER, GENERATION = "steppe:id", "steppe:disk", "steppe:generation"
+ID, NUMBER, GENERATION, BUILDS = "steppe:id", "steppe:disk", "steppe:generation", "steppe:builds"
 OURS: Mapping[str, str] = {"steppe": "data disk"}
 """On each of our volumes, first disks too, so that one call lists them all."""
 FIRST = 0
@@ -35,6 +35,7 @@ _AT_ONCE = 40
 class Volume:
     """A volume as Cinder shows it. `machine`, `number` and `generation` (at which it was asked for) are what its label
     says; `device` is where a server has it. `placed`: some backend was told to make it. `bootable`: an image is on it.
+    `builds`: as of which rebuild it is, of a first disk.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Volume:
     machine: UUID | None
     number: int | None
     generation: int
+    builds: int | None
     created: str
     device: str
     placed: bool
@@ -53,6 +55,10 @@ class Volume:
     def moving(self) -> bool:
         """Whether Cinder or Nova is about to change it by itself."""
         return self.status in _MOVING
+
+    def is_older_than(self, builds: int) -> bool:
+        """Tell whether a rebuild was ordered since: then what is on it is to go. One that says nothing is kept."""
+        return self.builds is not None and self.builds < builds
 
     @property
     def empty(self) -> bool:
@@ -157,6 +163,9 @@ def ensure(link: Link, catalogue: Catalogue, spec: MachineSpec, project: str) ->
     found = {number: volume for number, volume in known.items() if number in wanted.sizes}
     if FIRST in found:
         first_must_not_shrink(found[FIRST].size, spec.disk_gib)
+        if found[FIRST].is_older_than(spec.builds):
+            delete(link, [found[FIRST]])
+            raise Underway("Cinder is deleting the first disk, which a rebuild was ordered to replace")
     if any(_let_go(link, volume) for volume in found.values()):
         raise Underway("Cinder is taking volumes away from a server that is gone")
     _make_and_grow(link, catalogue, wanted, found)
@@ -189,6 +198,15 @@ def grow_first(link: Link, catalogue: Catalogue, spec: MachineSpec, server: Serv
     if found and found.size < spec.disk_gib:
         wanted = _Wanted(spec, server["tenant_id"], {FIRST: spec.disk_gib})
         _make_and_grow(link, catalogue, wanted, {FIRST: found})
+
+
+def mark_rebuilt(link: Link, catalogue: Catalogue, spec: MachineSpec, server: Server) -> None:
+    """Write down on the volume that a machine boots from which rebuild it is about to have: should its server go, the
+    next one is made with what is on it, or with a fresh one where a later rebuild was ordered."""
+    found = first(server, attached(link, catalogue, [server]))
+    if found and found.builds != spec.builds:
+        written = {"metadata": {BUILDS: str(spec.builds)}}
+        link.tell("block_storage", "POST", f"/volumes/{found.id}/metadata", written, server["tenant_id"])
 
 
 def delete(link: Link, volumes: Iterable[Volume]) -> None:
@@ -238,6 +256,7 @@ def _make(link: Link, catalogue: Catalogue, wanted: _Wanted, number: int) -> Non
     }
     if number == FIRST:
         body["imageRef"] = catalogue.image(spec)
+        body["metadata"][BUILDS] = str(spec.builds)
     if catalogue.volume_type:
         body["volume_type"] = catalogue.volume_type
     if link.tell("block_storage", "POST", "/volumes", {"volume": body}, wanted.project) is None:
@@ -337,6 +356,7 @@ def _volume(shown: Document) -> Volume:
         machine=machine,
         number=number if number in range(MOST_DATA_DISKS + 1) else None,
         generation=generation or 0,
+        builds=_number(metadata.get(BUILDS, "")),
         created=shown["created_at"],
         device=next((a["device"] or "" for a in attachments), ""),
         placed=bool(shown.get("os-vol-host-attr:host")),

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from provisioners.contract import MachineSpec
 from provisioners.openstack_servers import OURS, metadata, tag_of
-from provisioners.openstack_volumes import GENERATION, ID, NUMBER, volume_name
+from provisioners.openstack_volumes import BUILDS, GENERATION, ID, NUMBER, volume_name
 from provisioners.openstack_volumes import OURS as LABEL
 
 Fate = Literal["answer", "hang up", "say nothing"]
@@ -242,6 +242,7 @@ def a_volume(spec: MachineSpec, number: int, **changes: Any) -> dict[str, Any]:
     on, device = changes.pop("on", None), changes.pop("device", f"/dev/vd{'abcdefghi'[number]}")
     here = {"attachment_id": f"attachment-{number}", "server_id": str(on), "device": device, "host_name": "compute1"}
     label = {ID: str(spec.id), NUMBER: str(number), GENERATION: str(spec.generation)}
+    label |= {} if number else {BUILDS: str(spec.builds)}
     shown = {
         "id": made,
         "name": volume_name(spec.id, number),

@@ -33,6 +33,7 @@ SPEC = a_machine(id=uuid7(), generation=4, disk_gib=20, data_disks=(10,), power=
 GROWN = replace(SPEC, generation=5, disk_gib=30)
 REBUILT = replace(SPEC, generation=5, builds=1, image="kylin-v10")
 FIRST = a_volume(SPEC, 0)
+MARK = f"{VOLUMES}/{FIRST['id']}/metadata"
 GROWS = f"POST {VOLUMES}/{FIRST['id']}/action"
 
 
@@ -42,6 +43,7 @@ def region(region: Double) -> Double:
     furnish_volumes(region)
     region.answers("POST", ACTION, 202)
     region.answers("POST", f"{VOLUMES}/{FIRST['id']}/action", 202)
+    region.answers("POST", MARK, body={})
     region.answers("GET", "/image/v2/images", body={"images": [an_image("debian-12"), an_image("kylin-v10")]})
     is_of(region, "2.93")
     return region
@@ -100,6 +102,7 @@ def test_the_volume_is_made_of_the_image_and_the_server_boots_from_it_without_a_
             "steppe:id": str(SPEC.id),
             "steppe:disk": "0",
             "steppe:generation": "4",
+            "steppe:builds": "0",
         },
     }
     assert "imageRef" not in data
@@ -304,6 +307,45 @@ def test_a_machine_that_runs_is_not_grown(region: Double, driver: OpenStackDrive
 
 
 # --- rebuilt
+
+
+def test_a_rebuild_is_written_down_on_the_volume_before_it_is_ordered(region: Double, driver: OpenStackDriver) -> None:
+    booted(region, *attached())
+    with pytest.raises(Underway, match="rebuild"):
+        driver.rebuild(REBUILT)
+    assert told(region) == [f"POST {MARK}", f"POST {ACTION}"]
+    assert region.asked("POST", MARK)[0].body == {"metadata": {"steppe:builds": "1"}}
+
+
+def test_a_machine_without_a_server_that_was_to_be_rebuilt_gets_a_fresh_volume_and_not_the_old_one(
+    region: Double, driver: OpenStackDriver
+) -> None:
+    holds(region, FIRST, a_volume(SPEC, 1))
+    region.answers("DELETE", f"{VOLUMES}/{FIRST['id']}", 202)
+    with pytest.raises(Underway, match="which a rebuild was ordered to replace"):
+        driver.create(REBUILT)
+    assert told(region) == [f"DELETE {VOLUMES}/{FIRST['id']}"]
+    holds(region, a_volume(SPEC, 1))
+    with pytest.raises(Underway, match="Cinder is making"):
+        driver.create(REBUILT)
+    [made] = (request.body["volume"] for request in region.asked("POST", VOLUMES))
+    assert (made["imageRef"], made["metadata"]["steppe:builds"]) == ("kylin-v10-id", "1")
+
+
+def test_a_volume_that_was_rebuilt_in_its_place_is_given_back_to_a_machine_whose_server_is_gone(
+    region: Double, driver: OpenStackDriver
+) -> None:
+    holds(region, a_volume(REBUILT, 0), a_volume(SPEC, 1))
+    with pytest.raises(Underway, match="Nova is building it"):
+        driver.create(REBUILT)
+    assert told(region) == [f"POST {SERVERS}"]
+
+
+def test_a_volume_that_says_of_no_rebuild_is_given_back_as_well(region: Double, driver: OpenStackDriver) -> None:
+    without = {name: value for name, value in FIRST["metadata"].items() if name != "steppe:builds"}
+    holds(region, {**FIRST, "metadata": without}, a_volume(SPEC, 1))
+    with pytest.raises(Underway, match="Nova is building it"):
+        driver.create(REBUILT)
 
 
 def test_a_rebuild_has_nova_put_the_image_on_the_volume(region: Double, driver: OpenStackDriver) -> None:
