@@ -6,7 +6,7 @@ becomes what a driver may say: a document, nothing (404), Rejected with the serv
 
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import openstack
@@ -15,7 +15,7 @@ from keystoneauth1.exceptions.catalog import EndpointNotFound
 from netaddr import AddrFormatError, IPNetwork
 from openstack.connection import Connection as Region
 from openstack.exceptions import SDKException
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from provisioners.contract import Ingress, IngressProtocol, Rejected, Unreachable
 
@@ -31,6 +31,10 @@ _PLAIN_404 = frozenset({"image"})
 """Glance says in plain words that it has no such image. Of the others such an answer is a proxy's."""
 
 
+_FAMILY_OF = {"icmp": 4, "ipv6-icmp": 6}
+_LAST_PORT = 65535
+
+
 class IngressForAll(BaseModel):
     """What may reach the machines of every department: `ports` is one or a range (`8000-8080`), for tcp and udp."""
 
@@ -38,21 +42,28 @@ class IngressForAll(BaseModel):
 
     protocol: IngressProtocol
     ports: str | None = Field(None, pattern=r"^\d{1,5}(-\d{1,5})?$")
-    source: str = Field("0.0.0.0/0", description="addresses that it may come from, as CIDR")
+    source: str = Field("", description="addresses that it may come from, as CIDR; from everywhere without")
 
-    @field_validator("source")
-    @classmethod
-    def _a_network(cls, source: str) -> str:
-        try:
-            return str(IPNetwork(source).cidr)
-        except AddrFormatError as error:
-            raise ValueError(f"{source!r} is no network in CIDR form") from error
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        rule, family = self.rule, IPNetwork(self.rule.source).version
+        if rule.first is not None and not 1 <= rule.first <= (rule.last or 0) <= _LAST_PORT:
+            raise ValueError(f"{self.ports} is no port and no range of 1 to {_LAST_PORT}")
+        if _FAMILY_OF.get(self.protocol, family) != family:
+            raise ValueError(f"{self.protocol} is not of IPv{family}, which {rule.source} is of")
+        if self.ports and self.protocol in _FAMILY_OF:
+            raise ValueError(f"{self.protocol} has no ports")
+        return self
 
     @property
     def rule(self) -> Ingress:
         """It as the contract has it."""
         first, _, last = (self.ports or "").partition("-")
-        return Ingress(self.protocol, self.source, *((int(first), int(last or first)) if first else ()))
+        try:
+            source = str(IPNetwork(self.source or ("::/0" if self.protocol == "ipv6-icmp" else "0.0.0.0/0")).cidr)
+        except AddrFormatError as error:
+            raise ValueError(f"{self.source!r} is no network in CIDR form") from error
+        return Ingress(self.protocol, source, *((int(first), int(last or first)) if first else ()))
 
 
 class Settings(BaseModel):

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from provisioners.contract import Astray, Ingress, Rejected, Unreachable
+from provisioners.contract import Astray, Ingress, IngressProtocol, Rejected, Unreachable
 from provisioners.openstack_catalogue import OURS
 from provisioners.openstack_driver import OpenStackDriver, connect
+from provisioners.openstack_link import IngressForAll
 from tests.drivers.openstack_double import NETWORK, PROJECT, Double
 from tests.drivers.test_openstack_refusals import neutron, ordered
 
@@ -171,7 +172,28 @@ def test_a_project_whose_default_group_neutron_has_not_made_yet_is_tried_again(
         let_in(driver, SSH)
 
 
-def test_a_connection_whose_ingress_has_no_network_is_refused(region: Double) -> None:
-    with pytest.raises(Rejected, match="no network in CIDR form") as refusal:
-        connect(region.way_in(ingress=[{"protocol": "tcp", "source": "everywhere"}]), Path())
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"protocol": "tcp", "source": "everywhere"}, "no network in CIDR form"),
+        ({"protocol": "tcp", "ports": "0"}, "0 is no port and no range of 1 to 65535"),
+        ({"protocol": "udp", "ports": "90-80"}, "90-80 is no port and no range"),
+        ({"protocol": "tcp", "ports": "99999"}, "99999 is no port"),
+        ({"protocol": "icmp", "ports": "8"}, "icmp has no ports"),
+        ({"protocol": "icmp", "source": "fd00::/8"}, "icmp is not of IPv6"),
+        ({"protocol": "ipv6-icmp", "source": "10.0.0.0/8"}, "ipv6-icmp is not of IPv4"),
+    ],
+)
+def test_ingress_of_a_connection_that_no_cloud_would_take_is_refused(
+    region: Double, rule: dict[str, str], said: str
+) -> None:
+    with pytest.raises(Rejected, match=said) as refusal:
+        connect(region.way_in(ingress=[rule]), Path())
     assert refusal.value.code == "openstack.bad_connection"
+
+
+@pytest.mark.parametrize(("protocol", "everywhere"), [("tcp", "0.0.0.0/0"), ("ipv6-icmp", "::/0")])
+def test_ingress_of_a_connection_is_from_everywhere_where_it_does_not_say(
+    protocol: IngressProtocol, everywhere: str
+) -> None:
+    assert IngressForAll(protocol=protocol).rule.source == everywhere
