@@ -363,8 +363,17 @@ class NotItsDisk(Refusal):
     code = "vm.adopted"
 
 
+class FloatNeedsApproval(Refusal):
+    """An address of {subnet} has to be approved first, by {roles}, and no request gives one to a machine that exists:
+    ask for a new machine with it, and move over."""
+
+    code = "floating.approval_needed"
+    status = 409
+
+
 class NoFloating(Refusal):
-    """{name!r} is in a pool whose machines have no floating addresses: ask for a new one that has, and move over."""
+    """{name!r} was adopted, or is in a pool whose machines have no floating addresses: ask for a new one that has, and
+    move over."""
 
     code = "floating.not_here"
 

@@ -22,8 +22,6 @@ _AT_ONCE = 40
 _PATH, _KEY = "/floatingips", "floatingips"
 _TAKEN = frozenset({"IpAddressAlreadyAllocated", "IpAddressInUse"})
 """What Neutron says of an address that any port has, as a router's way out."""
-UNLIMITED: Mapping[str, int] = {"floatingip": -1}
-"""What Neutron's quota is to say of floating IPs: how many there are, the ledger decides."""
 
 
 def on(link: Link, there: Iterable[Server]) -> dict[str, str]:
@@ -58,7 +56,8 @@ def ensure(link: Link, catalogue: Catalogue, spec: MachineSpec, project: str, ma
 
 def change(link: Link, catalogue: Catalogue, spec: MachineSpec, server: Server) -> None:
     """Do so for a machine whose server is there, and note it on that. Raises Rejected, Unreachable."""
-    ids = {str(port["name"]): str(port["id"]) for port in ports.of(link, [spec.id])}
+    here = [port for port in ports.of(link, [spec.id]) if port["project_id"] == server["tenant_id"]]
+    ids = {str(port["name"]): str(port["id"]) for port in here}
     names = {card: ports.port_name(spec.id, card) for card in range(len(ports.cards(spec.nics)))}
     if spec.floating:
         _note(link, server, spec.floating.address)
@@ -177,7 +176,7 @@ def _told(link: Link, method: str, path: str, body: Document) -> Document | None
 
 def _lift_quota(link: Link, project: str) -> None:
     """A project that is older than floating addresses has Neutron's own quota of them."""
-    link.tell("network", "PUT", f"/quotas/{project}", {"quota": dict(UNLIMITED)})
+    link.tell("network", "PUT", f"/quotas/{project}", {"quota": {"floatingip": -1}})
 
 
 def _notes(server: Server) -> bool:

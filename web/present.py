@@ -137,8 +137,9 @@ def _size(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 def _floating(wanted: Mapping[str, Any], codes: Mapping[str, str]) -> dict[str, str] | None:
     """The address by which others reach a VM, as it is wanted: one that is being taken away is none any more."""
-    address = (wanted.get("floating") or {}).get("address")
-    return {"subnet": codes[address], "address": address} if address else None
+    address = (wanted.get("floating") or {}).get("address", "")
+    # One that has just gone may have given it back between the reading of the one and of the other.
+    return {"subnet": codes[address], "address": address} if address in codes else None
 
 
 def standing(r: Record) -> dict[str, Any]:

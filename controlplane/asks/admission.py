@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from controlplane import changes
 from controlplane.actor import Actor
 from controlplane.asks.routing import Line, demanded, rules_of
-from controlplane.errors import ApprovalNeeded
+from controlplane.errors import ApprovalNeeded, FloatNeedsApproval
 from controlplane.models import Resource, RoutingRule, System
 from quotas.amounts import difference
 
@@ -36,12 +36,16 @@ def admit_resize(session: Session, actor: Actor, resource: Resource, size: Any) 
 
 
 def admit_float(session: Session, actor: Actor, resource: Resource, body: Any) -> None:
-    """Raise ApprovalNeeded where an address of the subnet that `body` names has to be approved for a new resource."""
+    """Raise FloatNeedsApproval where a new resource like this one, with an address of the subnet that `body` names,
+    would have to be approved."""
     rules = [rule for rule in _in_force(session) if rule["applies"].get("networks")]
     if rules:
-        subnet = body.subnet if isinstance(body, BaseModel) else (body or {}).get("subnet")  # type: ignore[attr-defined]
+        subnet = str((body.model_dump() if isinstance(body, BaseModel) else dict(body or {})).get("subnet"))
         [level] = _levels(session, [resource])
-        admit(actor, rules, [Line("create", resource.kind, {}, level, frozenset({str(subnet)}))])
+        try:
+            admit(actor, rules, [Line("create", resource.kind, resource.demand, level, frozenset({subnet}))])
+        except ApprovalNeeded as needed:
+            raise FloatNeedsApproval(subnet=subnet, roles=needed.values["roles"]) from needed
 
 
 def admit_release(session: Session, actor: Actor, resources: Sequence[Resource]) -> None:

@@ -52,8 +52,8 @@ def check(subnets: Sequence[Subnet], floating: Subnet | None) -> None:
 
 
 def could_have(vm: Resource) -> bool:
-    """Tell whether a machine has no floating address and is in a pool where it could have one."""
-    return not has_one(vm) and vm.pool.driver in FLOATING
+    """Tell whether a machine has no floating address and is in a pool where it could have one: we made its ports."""
+    return not has_one(vm) and not vm.wanted.get("adopted") and vm.pool.driver in FLOATING
 
 
 def has_one(vm: Resource) -> bool:

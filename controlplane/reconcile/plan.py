@@ -26,7 +26,6 @@ def plan(wanted: Shape | None, observed: Machine | None) -> tuple[Step, ...]:
         steps.append("resize")
     if steps and observed.power == "on":
         steps.insert(0, "stop")
-    before: tuple[Step, ...] = ("float",) if "floating_address" in differing else ()
     powered = observed.power == "on" and not steps
     if wanted.power == "on" and not powered:
         steps.append("start")
@@ -35,4 +34,7 @@ def plan(wanted: Shape | None, observed: Machine | None) -> tuple[Step, ...]:
     if "boots" in differing:
         # A machine that was just started has booted; the driver still writes the number down.
         steps.append("reboot")
-    return (*before, *steps)
+    if "floating_address" in differing:
+        # The last: an address that cannot be led must not keep a machine from being stopped.
+        steps.append("float")
+    return tuple(steps)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from controlplane import claims
 from controlplane.asks.routing import Applies, StepOf
 from controlplane.db import Sessions, transaction
-from controlplane.errors import ApprovalNeeded, Invalid, NoAddress, NoPool, NotFound
+from controlplane.errors import ApprovalNeeded, FloatNeedsApproval, Invalid, NoAddress, NoFloating, NoPool, NotFound
 from controlplane.models import Claim, Pool, Resource
 from controlplane.services import catalogue, resources, routing
 from controlplane.services.resources import Order
@@ -170,16 +170,26 @@ def test_of_two_pools_the_one_that_has_them_is_taken(session: Session) -> None:
     assert {m.pool.code for m in made} == {"hv-02"}
 
 
+def test_a_machine_that_was_adopted_is_given_none(session: Session) -> None:
+    resource = one(session)
+    resource.wanted = {**resource.wanted, "adopted": True, "nics": []}
+    with pytest.raises(NoFloating, match="was adopted"):
+        float_(session, resource)
+
+
 # --- who may
 
 
-def test_a_rule_that_names_the_subnet_holds_for_one_that_is_given_afterwards_too(session: Session) -> None:
-    resource, applies = one(session), Applies(networks=["outside"])
+@pytest.mark.parametrize("more", [{}, {"amounts": {"vcpu": 2}}], ids=["it alone", "and a size"])
+def test_a_rule_that_names_the_subnet_holds_for_one_that_is_given_afterwards_too(
+    session: Session, more: dict[str, Any]
+) -> None:
+    resource, applies = one(session), Applies(networks=["outside"], **more)
     steps = [StepOf(role="system_admin")]
     routing.create(session, SECURITY, "outside", routing.RuleOf("外联", "Outside", True, applies, steps))
     with pytest.raises(ApprovalNeeded):
         ask(session, floated("other"))
-    with pytest.raises(ApprovalNeeded):
+    with pytest.raises(FloatNeedsApproval, match="ask for a new machine with it"):
         float_(session, resource)
     assert ask(session, vm("another"))
 

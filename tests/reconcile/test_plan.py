@@ -48,7 +48,10 @@ TABLE: dict[str, tuple[MachineSpec | None, Machine | None, tuple[Step, ...]]] = 
     "another one that does": (FLOATING, found(floating_address="172.31.99.8"), ("float",)),
     "one that is to do so no more": (ON, found(floating_address="172.31.99.7"), ("float",)),
     "one is seen to whatever has to be done besides": (
-        FLOATING, found(vcpu=9), ("float", "stop", "resize", "start"),
+        FLOATING, found(vcpu=9), ("stop", "resize", "start", "float"),
+    ),
+    "one that cannot be led keeps nothing from being stopped": (
+        replace(FLOATING, power="off"), found(), ("stop", "float"),
     ),
     # --- power
     "on, and it is off": (ON, found(power="off"), ("start",)),
