@@ -40,6 +40,8 @@ def test_a_rule_is_let_in_by_the_form_and_removed_once_that_was_confirmed(
         page.get_by_label("Source").fill("10.0.0.0/8")
         page.get_by_role("button", name="Let it in").click()
         expect(page.get_by_role("rowheader", name="10.0.0.0/8")).to_be_visible()
+        # What asks before it is removed has been loaded by then.
+        page.wait_for_load_state("networkidle")
         told: list[str] = []
         page.once("dialog", lambda dialog: (told.append(dialog.message), dialog.dismiss()))
         page.get_by_role("button", name="Remove").click()
