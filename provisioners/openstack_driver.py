@@ -347,8 +347,7 @@ class OpenStackDriver:
         }
         if servers.boots_from_volume(server):
             reimaging.must_be_possible(self.link, server)
-            volumes.grow_first(self.link, self._catalogue, spec, server)
-            volumes.mark_rebuilt(self.link, self._catalogue, spec, server)
+            volumes.ready_for_rebuild(self.link, self._catalogue, spec, server)
             self._order(server, "rebuild", how, microversion=reimaging.MICROVERSION)
         self._order(server, "rebuild", how)
 

@@ -191,22 +191,16 @@ def change(link: Link, catalogue: Catalogue, spec: MachineSpec, server: Server) 
             _attach(link, server, found[number])
 
 
-def grow_first(link: Link, catalogue: Catalogue, spec: MachineSpec, server: Server) -> None:
-    """Let the volume that a machine boots from be as large as its spec says, so that a larger image fits on it. Raises
-    Underway until it is, Rejected."""
-    found = first(server, attached(link, catalogue, [server]))
+def ready_for_rebuild(link: Link, catalogue: Catalogue, spec: MachineSpec, server: Server) -> None:
+    """Let the volume that a machine boots from be as large as its spec says, so that a larger image fits on it, and
+    write down on it which rebuild it is about to have: should its server go, the next one is made with what is on it,
+    or with a fresh one where a later rebuild was ordered. Raises Underway until it is as large, Rejected."""
+    found, project = first(server, attached(link, catalogue, [server])), server["tenant_id"]
     if found and found.size < spec.disk_gib:
-        wanted = _Wanted(spec, server["tenant_id"], {FIRST: spec.disk_gib})
-        _make_and_grow(link, catalogue, wanted, {FIRST: found})
-
-
-def mark_rebuilt(link: Link, catalogue: Catalogue, spec: MachineSpec, server: Server) -> None:
-    """Write down on the volume that a machine boots from which rebuild it is about to have: should its server go, the
-    next one is made with what is on it, or with a fresh one where a later rebuild was ordered."""
-    found = first(server, attached(link, catalogue, [server]))
+        _make_and_grow(link, catalogue, _Wanted(spec, project, {FIRST: spec.disk_gib}), {FIRST: found})
     if found and found.builds != spec.builds:
         written = {"metadata": {BUILDS: str(spec.builds)}}
-        link.tell("block_storage", "POST", f"/volumes/{found.id}/metadata", written, server["tenant_id"])
+        link.tell("block_storage", "POST", f"/volumes/{found.id}/metadata", written, project)
 
 
 def delete(link: Link, volumes: Iterable[Volume]) -> None:
