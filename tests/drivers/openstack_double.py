@@ -261,6 +261,8 @@ def a_volume(spec: MachineSpec, number: int, **changes: Any) -> dict[str, Any]:
 def _handler(double: Double) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # an answer is written in two parts, and the second must not wait for the first to be acknowledged
+        disable_nagle_algorithm = True
 
         def _take(self) -> None:
             where = urlsplit(self.path)
