@@ -20,6 +20,8 @@ SPREADING = frozenset({"openstack"})
 """Drivers whose pools are many hosts that they choose from themselves."""
 FLOATING = frozenset({"fake", "openstack"})
 """Drivers of whose pools machines can have floating addresses."""
+KEEPING = frozenset({"fake", "openstack"})
+"""Drivers of whose pools machines can have snapshots."""
 
 
 @dataclass(frozen=True, slots=True)

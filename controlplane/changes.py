@@ -18,7 +18,7 @@ from quotas.ledger import Demand
 
 Post = Callable[[Session, Sequence[Demand]], None]
 
-_PRESERVED_FROM: frozenset[str] = frozenset({"stop", "rebuild"})
+_PRESERVED_FROM: frozenset[str] = frozenset({"stop", "rebuild", "restore", "drop_snapshot"})
 """Verbs that a legal hold forbids, besides the deletion."""
 _IN_QUARANTINE: frozenset[str] = frozenset({"stop", "retry"})
 """All that may be done to what is in quarantine."""
@@ -152,7 +152,8 @@ def _body(verb: Verb, body: BaseModel | Mapping[str, Any] | None) -> BaseModel |
 
 def _shown(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return what may stand in the audit trail: sizes and states, never keys or user data."""
-    fields = ("vcpu", "memory_mib", "disk_gib", "data_disks", "image", "power", "boots", "builds", "floating")
+    sizes = ("vcpu", "memory_mib", "disk_gib", "data_disks")
+    fields = (*sizes, "image", "power", "boots", "builds", "floating", "snapshots", "restored")
     return {k: wanted[k] for k in fields if k in wanted and wanted[k] not in ([], None)}
 
 

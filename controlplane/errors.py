@@ -390,6 +390,38 @@ class HasNoFloating(Refusal):
     code = "floating.none"
 
 
+class NoSnapshots(Refusal):
+    """{name!r} is in a pool whose machines have no snapshots: copy what is to be kept."""
+
+    code = "snapshot.not_here"
+
+
+class SnapshotNeedsApproval(Refusal):
+    """A snapshot that counts {gib} GiB has to be approved first, by {roles}, and no request asks for one: have the
+    centre take it."""
+
+    code = "snapshot.approval_needed"
+
+
+class SnapshotTaken(Refusal):
+    """{name!r} has a snapshot {snapshot!r} already: choose another name, or delete that one first."""
+
+    code = "snapshot.name_taken"
+
+
+class TooManySnapshots(Refusal):
+    """{name!r} has {most} snapshots, which is the most: delete one first."""
+
+    code = "snapshot.too_many"
+
+
+class SnapshotInUse(Refusal):
+    """{name!r} was restored from its snapshot {snapshot!r} and needs it should it have to be made again: rebuild it, or
+    restore it from another one, before you delete this."""
+
+    code = "snapshot.in_use"
+
+
 class DriftOver(Refusal):
     """This drift is over: it was {outcome} before you decided."""
 

@@ -9,6 +9,7 @@ to do. Whatever else an order does, it writes down the spec's generation, name, 
 import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol, runtime_checkable
 from uuid import UUID
@@ -81,6 +82,18 @@ class Floating:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the first disk of a machine held at a moment. `number` counts those of its machine, from 1, and is given
+    once; `name` is for people; `gib` is the size that the disk had. `taken`: when it was first seen to be there; None
+    until then."""
+
+    number: int
+    name: str
+    gib: int
+    taken: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MachineSpec:
     """A virtual machine as it is wanted. Memory in MiB, disk in GiB.
 
@@ -89,6 +102,8 @@ class MachineSpec:
     made the machine and its disks, which are never made, replaced, resized or deleted on an order (Rejected).
     `spread_group`: machines of a department that share it are to be on different hosts, where a pool has several.
     `data_disks` are the sizes of its further disks, MOST_DATA_DISKS at most, in the order in which the guest sees them.
+    `snapshots` are those of its first disk that it is to have, `shots` how many were ever asked for; `restored` is the
+    number of the one that its first disk is made from, in place of the image.
     """
 
     id: UUID
@@ -111,6 +126,14 @@ class MachineSpec:
     spread_group: str | None = None
     data_disks: tuple[int, ...] = ()
     floating: Floating | None = None
+    snapshots: tuple[Snapshot, ...] = ()
+    shots: int = 0
+    restored: int | None = None
+
+    @property
+    def snapshot_numbers(self) -> tuple[int, ...]:
+        """The numbers of the snapshots that it is to have, in order."""
+        return tuple(sorted(snapshot.number for snapshot in self.snapshots))
 
     @property
     def floating_address(self) -> str | None:
@@ -123,7 +146,8 @@ class Machine:
     """A virtual machine as it was found. `complete` is false where only remains of it exist (a volume without a
     machine): creating it again finishes it, deleting it clears them away. `adopted` is true once an adoption is
     written down on it. `busy`: the pool is still working on it, so nothing else that is said of it lasts. A data disk
-    that was taken from before others has size 0. `floating_address` is one that Steppe gave it and that leads to it."""
+    that was taken from before others has size 0. `floating_address` is one that Steppe gave it and that leads to it.
+    `snapshot_numbers` are those of its snapshots that are whole, in order."""
 
     id: UUID
     name: str
@@ -142,6 +166,7 @@ class Machine:
     busy: bool = False
     data_disks: tuple[int, ...] = ()
     floating_address: str | None = None
+    snapshot_numbers: tuple[int, ...] = ()
 
 
 class MachineDriver(Protocol):
@@ -169,15 +194,15 @@ class MachineDriver(Protocol):
         or goes (Rejected). Raises Missing."""
 
     def rebuild(self, spec: MachineSpec) -> None:
-        """Replace the disk of a machine that is off by a fresh one of `spec.image` and `spec.disk_gib`; record
-        `spec.builds`. Its data disks keep what is on them. Raises Missing."""
+        """Replace the disk of a machine that is off by a fresh one of `spec.image`, or of the snapshot `spec.restored`,
+        and `spec.disk_gib`; record `spec.builds`. Its data disks keep what is on them. Raises Missing."""
 
     def adopt(self, spec: MachineSpec) -> None:
         """Write down on a machine that somebody else made that it is the spec's from now on, and touch nothing else.
         Raises Missing."""
 
     def delete(self, machine: UUID) -> tuple[str, ...]:
-        """Remove the machine and all its volumes; return the disks that were left because we never made them.
+        """Remove the machine, its volumes and snapshots; return the disks that were left because we never made them.
         Raises Missing where nothing of it exists."""
 
     def discover(self) -> list[Machine]:
@@ -292,6 +317,20 @@ class FloatingDriver(Protocol):
     def set_floating(self, spec: MachineSpec) -> None:
         """Let the floating address of the spec, and no other that we gave, lead to the machine; none where it has none.
         It is done when this returns. What else an order writes down stays owed to that order. Raises Missing."""
+
+
+LOST = ".snapshot_lost"
+
+
+@runtime_checkable
+class SnapshotDriver(Protocol):
+    """What a machine driver may offer besides: what is on the first disk of a machine can be kept, and brought back."""
+
+    def set_snapshots(self, spec: MachineSpec) -> None:
+        """Let the machine have the snapshots of the spec and no other of ours: those that are too many go, one that was
+        never taken is taken, of a machine that runs as well. One that was taken and is gone is Rejected, with a code
+        that ends in LOST: it would not hold what it held. What else an order writes down stays owed to that order.
+        Raises Missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from provisioners.contract import (
+    LOST,
     Astray,
     CatalogueMatch,
     ConsoleKind,
@@ -46,6 +47,7 @@ Step = Literal[
     "rebuild",
     "adopt",
     "set_floating",
+    "set_snapshots",
     "delete",
     "discover",
     "inspect",
@@ -98,8 +100,8 @@ class FakeDriver:
         """Make the next call of `step` that has no fault yet raise `error`.
 
         By default nothing has happened by then. With `half_way` a part has: create, rebuild and delete leave remains
-        (`complete` is false), a reboot has restarted nothing yet has stopped the machine, and a floating address leads
-        nowhere. With `after` all of it has.
+        (`complete` is false), a reboot has restarted nothing yet has stopped the machine, a floating address leads
+        nowhere, and snapshots that are too many are gone. With `after` all of it has.
         """
         moment: Moment = "after" if after else "half_way" if half_way else "before"
         with self._node.lock:
@@ -132,7 +134,7 @@ class FakeDriver:
                 self.put(_remains(spec.id, spec.name))
             fault.at("half_way")
             if found is None or not found.complete:
-                self.put(_built(spec))
+                self.put(replace(_built(spec), snapshot_numbers=found.snapshot_numbers if found else ()))
             else:
                 self.put(replace(found, power=spec.power, **_label(spec)))
 
@@ -191,12 +193,23 @@ class FakeDriver:
                 fault.at("half_way")
                 self.put(replace(found, floating_address=spec.floating_address))
 
+    def set_snapshots(self, spec: MachineSpec) -> None:
+        with self._call("set_snapshots", spec.id) as fault:
+            found = self._find(spec.id)
+            has = tuple(number for number in found.snapshot_numbers if number in spec.snapshot_numbers)
+            self.put(replace(found, snapshot_numbers=has))
+            fault.at("half_way")
+            lost = [one.name for one in spec.snapshots if one.taken and one.number not in has]
+            if lost:
+                raise Rejected(f"fake{LOST}", f"snapshot {lost[0]} of {spec.name} is gone")
+            self.put(replace(found, snapshot_numbers=spec.snapshot_numbers))
+
     def delete(self, machine: UUID) -> tuple[str, ...]:
         with self._call("delete", machine) as fault:
             found = self._node.machines.get(machine)
             if found is None:
                 raise Missing(f"no machine {machine}")
-            self.put(replace(found, power="off", complete=False))
+            self.put(replace(found, power="off", complete=False, snapshot_numbers=()))
             fault.at("half_way")
             if self._node.by_itself:
                 self._node.leaving.add(machine)

@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from controlplane.asks.items import Create, Extend, Quota, Release, Resize, Transfer
 from controlplane.asks.routing import Applies, StepOf
-from controlplane.kinds.vm import Code
+from controlplane.kinds.names import Code
 from web.schemas import Change, Strict, Text, Username
 
 Item = Annotated[Create | Resize | Extend | Transfer | Release | Quota, Field(discriminator="do")]

@@ -8,8 +8,10 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from controlplane.actor import Role
-from controlplane.kinds.vm import Code, DiskGib, MemoryMib, Vcpu, VmFloat, VmRebuild, VmSize, VmSpec
+from controlplane.kinds.names import Code
+from controlplane.kinds.vm import DiskGib, MemoryMib, Vcpu, VmFloat, VmRebuild, VmSize, VmSpec
 from controlplane.kinds.vm_found import VmAdoption
+from controlplane.kinds.vm_snapshots import VmOfSnapshot, VmSnapshot
 from controlplane.settings import ADDRESS
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -52,6 +54,12 @@ class IdPath(BaseModel):
     """An id."""
 
     ref: str = Field(description="id (UUID)")
+
+
+class SnapshotPath(IdPath):
+    """A snapshot of a VM."""
+
+    name: Code = Field(description="of the snapshot")
 
 
 class WriteQuery(Strict):
@@ -365,4 +373,4 @@ class TokenBody(Strict):
     expires_at: Instant | None = Field(None, description="in 90 days where it is left out")
 
 
-__all__ = ["VmAdoption", "VmFloat", "VmRebuild", "VmSize", "VmSpec"]
+__all__ = ["VmAdoption", "VmFloat", "VmOfSnapshot", "VmRebuild", "VmSize", "VmSnapshot", "VmSpec"]

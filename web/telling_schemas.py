@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from controlplane.kinds.vm import Code
+from controlplane.kinds.names import Code
 from controlplane.telling.events import EVENTS, words
 from controlplane.telling.targets import LONGEST_URL
 from web.present import Record, stamp

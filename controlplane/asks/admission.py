@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from controlplane import changes
 from controlplane.actor import Actor
 from controlplane.asks.routing import Line, demanded, rules_of
-from controlplane.errors import ApprovalNeeded, FloatNeedsApproval
+from controlplane.errors import ApprovalNeeded, FloatNeedsApproval, SnapshotNeedsApproval
 from controlplane.models import Resource, RoutingRule, System
 from quotas.amounts import difference
 
@@ -46,6 +46,21 @@ def admit_float(session: Session, actor: Actor, resource: Resource, body: Any) -
             admit(actor, rules, [Line("create", resource.kind, resource.demand, level, frozenset({subnet}))])
         except ApprovalNeeded as needed:
             raise FloatNeedsApproval(subnet=subnet, roles=needed.values["roles"]) from needed
+
+
+def admit_snapshot(session: Session, actor: Actor, resource: Resource, body: Any) -> None:
+    """Raise SnapshotNeedsApproval where growth by as much as a snapshot counts would have to be approved for its amount
+    or cost, or what `changes.planned` raises. Rules on any change of size are about the machine, and not asked."""
+    rules = [rule for rule in _in_force(session) if {"amounts", "cost"} & rule["applies"].keys()]
+    if rules:
+        wanted = changes.planned(session, resource, "snapshot", body).demand
+        [level] = _levels(session, [resource])
+        more = growth(wanted, resource)
+        try:
+            admit(actor, rules, [Line("resize", resource.kind, more, level)])
+        except ApprovalNeeded as needed:
+            gib = more.get("disk_gib", 0)
+            raise SnapshotNeedsApproval(gib=gib, roles=needed.values["roles"]) from needed
 
 
 def admit_release(session: Session, actor: Actor, resources: Sequence[Resource]) -> None:

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from controlplane import ipam
 from controlplane.errors import Invalid, NotFound, NotItsDisk, Refusal, RowsRefused
-from controlplane.kinds import vm_floating
+from controlplane.kinds import vm_floating, vm_snapshots
 from controlplane.kinds.contract import Change, Kind, Owner, Placed, Prepared, Verb
+from controlplane.kinds.names import Code
 from controlplane.models import Resource
 from controlplane.placement import Need, Wish
 from provisioners.contract import MOST_DATA_DISKS, Floating, MachineSpec, Nic, OwnNetwork, dump_machine
@@ -20,7 +21,6 @@ from quotas.pipeline import Reply
 
 T = TypeVar("T")
 
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 SshKey = Annotated[
     str,
     StringConstraints(pattern=r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d{3}|sk-[a-z0-9@.-]+) [A-Za-z0-9+/=]+( .*)?$"),
@@ -236,9 +236,12 @@ def _size(spec: _Sized, flavors: Mapping[str, _Flavor]) -> tuple[int, int, int]:
     return spec.vcpu, spec.memory_mib, spec.disk_gib
 
 
-def demand(vcpu: int, memory_mib: int, disk_gib: int, data_disks: Sequence[int] = ()) -> dict[str, int]:
-    """Return what one VM of this size takes of every class; its disks are of one."""
-    return {"vm": 1, "vcpu": vcpu, "memory_mib": memory_mib, "disk_gib": disk_gib + sum(data_disks)}
+def demand(
+    vcpu: int, memory_mib: int, disk_gib: int, data_disks: Sequence[int] = (), snapshots: Sequence[int] = ()
+) -> dict[str, int]:
+    """Return what one VM of this size takes of every class; its disks and what is kept of them are of one."""
+    disks = disk_gib + sum(data_disks) + sum(snapshots)
+    return {"vm": 1, "vcpu": vcpu, "memory_mib": memory_mib, "disk_gib": disks}
 
 
 def _prepare_one(names: _Names, department: Owner, spec: VmSpec) -> Prepared:
@@ -341,7 +344,8 @@ def _resize(session: Session, vm: Resource, body: VmSize) -> Change:
     kept = {k: v for k, v in vm.spec.items() if k not in {"flavor", *size}}
     data = _resized_data_disks(vm, body.data_disks)
     wanted = vm.wanted | size | {"data_disks": data}
-    return Change(kept | body.model_dump(exclude_none=True), wanted, demand(**size, data_disks=data))
+    taken = demand(**size, data_disks=data, snapshots=vm_snapshots.sizes(vm))
+    return Change(kept | body.model_dump(exclude_none=True), wanted, taken)
 
 
 def _resized_data_disks(vm: Resource, asked: list[int] | None) -> list[int]:
@@ -372,7 +376,8 @@ def _rebuild(session: Session, vm: Resource, body: VmRebuild) -> Change:
     images = wire.run(session, _IMAGE, {"code": code})
     image = _named({row[0]: _Image(*row) for row in images}, "image", code)
     _check_disk(vm.wanted["disk_gib"], image)
-    wanted = vm.wanted | {"image": code, "image_source": image.source, "builds": vm.wanted["builds"] + 1}
+    fresh = {"image": code, "image_source": image.source, "restored": None}
+    wanted = vm.wanted | fresh | {"builds": vm.wanted["builds"] + 1}
     return Change(vm.spec | {"image": code}, wanted, vm.demand)
 
 
@@ -394,6 +399,24 @@ VM = Kind(
             frozenset({"running", "stopped", "faulted"}), vm_floating.give, VmFloat, suits=vm_floating.could_have
         ),
         "unfloat": Verb(frozenset({"running", "stopped", "faulted"}), vm_floating.take_away, suits=vm_floating.has_one),
+        "snapshot": Verb(
+            frozenset({"running", "stopped"}),
+            vm_snapshots.take,
+            vm_snapshots.VmSnapshot,
+            suits=vm_snapshots.could_have,
+        ),
+        "restore": Verb(
+            frozenset({"running", "stopped", "faulted"}),
+            vm_snapshots.restore,
+            vm_snapshots.VmOfSnapshot,
+            suits=vm_snapshots.has_any,
+        ),
+        "drop_snapshot": Verb(
+            frozenset({"running", "stopped", "faulted"}),
+            vm_snapshots.drop,
+            vm_snapshots.VmOfSnapshot,
+            suits=vm_snapshots.has_any,
+        ),
         "retry": Verb(frozenset({"faulted"}), _again),
     },
 )

@@ -9,8 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controlplane.errors import Invalid, NotFound
+from controlplane.kinds import vm_snapshots
 from controlplane.kinds.contract import Adopted, Change, Found, Owner
-from controlplane.kinds.vm import Code, demand
+from controlplane.kinds.names import Code
+from controlplane.kinds.vm import demand
 from controlplane.models import Resource, System
 from provisioners.contract import MachineSpec, dump_machine
 
@@ -46,7 +48,8 @@ def accept(vm: Resource, observed: Mapping[str, Any]) -> Change:
         raise Invalid(field="data_disks", reason=reason)
     if "data_disks" in observed:
         spec["data_disks"] = data
-    return Change(spec, wanted, demand(**{size: wanted[size] for size in _SIZES}, data_disks=data))
+    size = {name: wanted[name] for name in _SIZES}
+    return Change(spec, wanted, demand(**size, data_disks=data, snapshots=vm_snapshots.sizes(vm)))
 
 
 def adopt(session: Session, department: Owner, ask: VmAdoption, machine: UUID, observed: Mapping[str, Any]) -> Adopted:

@@ -30,6 +30,8 @@ class Recorded:
     adopted: bool
     data_disks: tuple[int, ...] = ()
     floating_address: str | None = None
+    snapshot_numbers: tuple[int, ...] = ()
+    restored: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

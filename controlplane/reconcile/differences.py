@@ -32,6 +32,10 @@ class Shape(Protocol):
     def adopted(self) -> bool: ...
     @property
     def floating_address(self) -> str | None: ...
+    @property
+    def snapshot_numbers(self) -> tuple[int, ...]: ...
+    @property
+    def restored(self) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ FIELDS: Mapping[str, Callable[[Any, Any], bool]] = {
     "disk_gib": ne,
     "data_disks": ne,
     "floating_address": ne,
+    "snapshot_numbers": ne,
     "boots": lambda wanted, observed: lt(observed, wanted),
     "builds": lambda wanted, observed: lt(observed, wanted),
 }

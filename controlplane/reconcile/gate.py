@@ -29,6 +29,7 @@ from provisioners.contract import (
     OfferedImage,
     Room,
     RoomDriver,
+    SnapshotDriver,
     Tenant,
     TenantDriver,
     Tunnel,
@@ -173,7 +174,20 @@ class GatedFloating(GatedDriver):
         self._gate.call(lambda: known.set_floating(spec))
 
 
-class GatedCloud(GatedCatalogue, GatedFloating):
+class GatedSnapshots(GatedDriver):
+    """A driver that keeps snapshots of machines, behind its pool's gate."""
+
+    def set_snapshots(self, spec: MachineSpec) -> None:
+        assert isinstance(self._driver, SnapshotDriver)  # noqa: S101 - `gated` saw to it
+        known = self._driver
+        self._gate.call(lambda: known.set_snapshots(spec))
+
+
+class GatedNode(GatedFloating, GatedSnapshots):
+    """A driver of machines that have floating addresses and snapshots, behind its pool's gate."""
+
+
+class GatedCloud(GatedCatalogue, GatedNode):
     """A driver of a cloud, which offers all that there is to offer, behind its pool's gate."""
 
     def room(self) -> dict[str, Room]:
@@ -207,9 +221,9 @@ class GatedCloud(GatedCatalogue, GatedFloating):
 
 
 _BEHIND: tuple[tuple[tuple[type, ...], type[GatedDriver]], ...] = (
-    ((TenantDriver, RoomDriver, CatalogueDriver, FloatingDriver), GatedCloud),
+    ((TenantDriver, RoomDriver, CatalogueDriver, FloatingDriver, SnapshotDriver), GatedCloud),
     ((CatalogueDriver,), GatedCatalogue),
-    ((FloatingDriver,), GatedFloating),
+    ((FloatingDriver, SnapshotDriver), GatedNode),
 )
 """What stands before a driver that offers all of these, the first that fits."""
 

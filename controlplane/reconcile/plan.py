@@ -5,7 +5,7 @@ from typing import Literal
 from controlplane.reconcile.differences import ADOPTED, EXISTENCE, Shape, differences
 from provisioners.contract import Machine
 
-Step = Literal["create", "delete", "stop", "resize", "rebuild", "start", "reboot", "adopt", "float"]
+Step = Literal["create", "delete", "stop", "resize", "rebuild", "start", "reboot", "adopt", "float", "snapshot", "lack"]
 
 _SIZES = frozenset({"vcpu", "memory_mib", "disk_gib", "data_disks"})
 
@@ -19,8 +19,10 @@ def plan(wanted: Shape | None, observed: Machine | None) -> tuple[Step, ...]:
         return ("adopt",)
     if wanted is None or observed is None:
         return ()
+    # What the disk was to be made from may be gone: that must take nothing from the disk which is there.
+    possible = wanted.restored in {None, *observed.snapshot_numbers}
     steps: list[Step] = []
-    if "builds" in differing:
+    if "builds" in differing and possible:
         steps.append("rebuild")
     if differing & _SIZES:
         steps.append("resize")
@@ -37,4 +39,9 @@ def plan(wanted: Shape | None, observed: Machine | None) -> tuple[Step, ...]:
     if "floating_address" in differing:
         # The last: an address that cannot be led must not keep a machine from being stopped.
         steps.append("float")
+    if "snapshot_numbers" in differing:
+        # So is one that cannot be taken; but what a rebuild is about to replace is to be kept first.
+        steps.insert(steps.index("rebuild") if "rebuild" in steps else len(steps), "snapshot")
+    if "builds" in differing and not possible:
+        steps.append("lack")
     return tuple(steps)

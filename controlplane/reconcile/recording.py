@@ -65,9 +65,11 @@ def _recorded(resource: UUID, name: str, generation: int, state: str, wanted: Ma
         boots=wanted["boots"],
         builds=wanted["builds"],
         adopted=wanted.get("adopted", False),
-        # A record that is older than data disks says nothing of them, nor of floating addresses.
+        # A record that is older than data disks says nothing of them, nor of floating addresses or snapshots.
         data_disks=tuple(wanted.get("data_disks", ())),
         floating_address=(wanted.get("floating") or {}).get("address"),
+        snapshot_numbers=tuple(sorted(snapshot["number"] for snapshot in wanted.get("snapshots", ()))),
+        restored=wanted.get("restored"),
     )
 
 

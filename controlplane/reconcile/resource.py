@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A resource as its record wants it at one generation. `spec` None: it is to be gone. `ghost`: it is recorded as
-    deleted, and a machine of it was found that is to be removed."""
+    deleted, and a machine of it was found that is to be removed. `kept`: it may have left snapshots."""
 
     id: UUID
     kind: str
@@ -44,6 +44,7 @@ class Wanted:
     driver: str
     connection: dict[str, Any]
     ghost: bool = False
+    kept: bool = False
 
 
 def reconcile(sessions: Sessions, drivers: Drivers, resource: UUID, trace: str | None = None) -> Outcome:
@@ -117,12 +118,19 @@ def _load(session: Session, resource: UUID) -> Wanted | None:
     record, pool = row.Resource, row.Pool
     if record.deleted_at is not None:
         removing = session.scalar(_ghosts(record.id).with_only_columns(Drift.id).limit(1))
-        gone = Wanted(record.id, record.kind, record.generation, None, pool.id, pool.driver, pool.connection, True)
-        return gone if removing else None
+        return _wanted(record, pool, None, ghost=True) if removing else None
     if record.desired == "absent" and not _begin_removal(session, record):
         return None
     spec = load_machine(record.wanted) if record.desired == "present" else None
-    return Wanted(record.id, record.kind, record.generation, spec, pool.id, pool.driver, pool.connection)
+    return _wanted(record, pool, spec)
+
+
+def _wanted(record: Resource, pool: Pool, spec: MachineSpec | None, *, ghost: bool = False) -> Wanted:
+    return Wanted(
+        *(record.id, record.kind, record.generation, spec, pool.id, pool.driver, pool.connection),
+        ghost=ghost,
+        kept=bool(record.wanted.get("shots")),
+    )
 
 
 def _begin_removal(session: Session, record: Resource) -> bool:
@@ -155,6 +163,9 @@ def _make_so(sessions: Sessions, drivers: Drivers, wanted: Wanted) -> tuple[tupl
     if observed and observed.busy:
         raise Underway(f"{observed.name} is being worked on")
     steps = plan(wanted.spec, observed)
+    if wanted.spec is None and observed is None and wanted.kept:
+        # Snapshots outlive a machine that others have removed, and no look finds them.
+        steps = ("delete",)
     if wanted.spec and "create" in steps:
         owners = {nic.own.department for nic in wanted.spec.nics if nic.own}
         for department in sorted({wanted.spec.department} | owners):
@@ -186,6 +197,7 @@ def _save(session: Session, actor: Actor, wanted: Wanted, steps: Sequence[Step],
     event: Event = "settled_on" if wanted.spec.power == "on" else "settled_off"
     record.state = lifecycle.move(record.state, event)
     record.observed_generation = wanted.generation
+    _note_snapshots(record)
     given_back: list[str] = []
     if was in lifecycle.IN_TRANSITION or was == "faulted":
         record.version += 1
@@ -198,6 +210,15 @@ def _save(session: Session, actor: Actor, wanted: Wanted, steps: Sequence[Step],
         audit.record(session, actor, [_act(record, f"{record.kind}.{record.state}", details)])
     _close_findings(session, actor, record.id, acted=bool(steps))
     return "settled"
+
+
+def _note_snapshots(record: Resource) -> None:
+    """Note since when the snapshots of a machine are there which is as it is wanted: none is ever taken again."""
+    kept = record.wanted.get("snapshots", ())
+    if any(snapshot["taken"] is None for snapshot in kept):
+        assert record.observed_at is not None  # noqa: S101 - the save that this is a part of has set it
+        seen = {"taken": record.observed_at.isoformat()}
+        record.wanted = {**record.wanted, "snapshots": [one if one["taken"] else {**one, **seen} for one in kept]}
 
 
 def _save_underway(session: Session, actor: Actor, wanted: Wanted) -> Outcome:

@@ -6,7 +6,16 @@ from uuid import UUID
 import structlog
 
 from controlplane.reconcile.plan import Step
-from provisioners.contract import FloatingDriver, MachineDriver, MachineSpec, Missing, Rejected, Unreachable
+from provisioners.contract import (
+    LOST,
+    FloatingDriver,
+    MachineDriver,
+    MachineSpec,
+    Missing,
+    Rejected,
+    SnapshotDriver,
+    Unreachable,
+)
 
 Apply = Callable[[MachineDriver, MachineSpec], None]
 
@@ -15,6 +24,17 @@ def _float(driver: MachineDriver, spec: MachineSpec) -> None:
     if not isinstance(driver, FloatingDriver):
         raise Rejected("floating.not_here", "machines of this pool have no floating addresses")
     driver.set_floating(spec)
+
+
+def _snapshot(driver: MachineDriver, spec: MachineSpec) -> None:
+    if not isinstance(driver, SnapshotDriver):
+        raise Rejected("snapshot.not_here", "machines of this pool have no snapshots")
+    driver.set_snapshots(spec)
+
+
+def _lack(_driver: MachineDriver, spec: MachineSpec) -> None:
+    detail = f"what {spec.name} was to be restored from is gone: restore it from another snapshot, or rebuild it"
+    raise Rejected(f"vm{LOST}", detail)
 
 
 STEPS: dict[Step, Apply] = {
@@ -26,6 +46,8 @@ STEPS: dict[Step, Apply] = {
     "rebuild": lambda driver, spec: driver.rebuild(spec),
     "adopt": lambda driver, spec: driver.adopt(spec),
     "float": _float,
+    "snapshot": _snapshot,
+    "lack": _lack,
 }
 
 log = structlog.get_logger(__name__)

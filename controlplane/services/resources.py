@@ -22,6 +22,7 @@ _OPERATING = frozenset({"start", "stop", "reboot", "retry"})
 _ADMIT: Mapping[str, Callable[[Session, Actor, Resource, Any], None]] = {
     "resize": admission.admit_resize,
     "float": admission.admit_float,
+    "snapshot": admission.admit_snapshot,
 }
 """Verbs that somebody may have to approve."""
 

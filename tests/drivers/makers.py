@@ -45,11 +45,12 @@ def a_machine(**changes: Any) -> MachineSpec:
 
 class Lab(Protocol):
     """A pool under test. `simulated`: it is cheap enough for hundreds of machines. `disks_go`: the disk of a machine is
-    a part of it that nothing can keep."""
+    a part of it that nothing can keep. `keeps_snapshots`: it has snapshots of machines."""
 
     driver: MachineDriver
     simulated: bool
     disks_go: bool
+    keeps_snapshots: bool
 
     def reopen(self) -> None:
         """Open the pool as a process that has just started would."""
@@ -70,6 +71,7 @@ class Lab(Protocol):
 class FakeLab:
     simulated = True
     disks_go = False
+    keeps_snapshots = True
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
@@ -112,6 +114,7 @@ FOREIGN_VOLUME = "<volume><name>{name}.qcow2</name><capacity unit='GiB'>7</capac
 class LibvirtTestLab:
     simulated = True
     disks_go = False
+    keeps_snapshots = False
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir

@@ -6,7 +6,15 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-from provisioners.contract import FloatingDriver, Machine, MachineDriver, MachineSpec, Underway, Unreachable
+from provisioners.contract import (
+    FloatingDriver,
+    Machine,
+    MachineDriver,
+    MachineSpec,
+    SnapshotDriver,
+    Underway,
+    Unreachable,
+)
 
 T = TypeVar("T")
 
@@ -46,6 +54,10 @@ class Settled:
     def set_floating(self, spec: MachineSpec) -> None:
         assert isinstance(self.inside, FloatingDriver)
         self._done(spec.id, partial(self.inside.set_floating, spec))
+
+    def set_snapshots(self, spec: MachineSpec) -> None:
+        assert isinstance(self.inside, SnapshotDriver)
+        self._done(spec.id, partial(self.inside.set_snapshots, spec))
 
     def delete(self, machine: UUID) -> tuple[str, ...]:
         return self._done(machine, lambda: self.inside.delete(machine))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from controlplane.reconcile.differences import EXISTENCE, FIELDS, Difference, differences
 from controlplane.reconcile.plan import plan
-from provisioners.contract import Floating, Machine, MachineSpec
+from provisioners.contract import Floating, Machine, MachineSpec, Snapshot
 from tests.drivers.makers import a_machine
 
 SMALL = st.integers(0, 2)
@@ -18,7 +18,18 @@ POWER = st.sampled_from(["on", "off"])
 DISKS = st.lists(SMALL, max_size=2).map(tuple)
 ADDRESSES = st.none() | st.sampled_from(["172.31.99.7", "172.31.99.8"])
 FLOATING = ADDRESSES.map(lambda address: Floating(address, "ext") if address else None)
-WANTED = st.builds(a_machine, power=POWER, adopted=st.booleans(), data_disks=DISKS, floating=FLOATING, **NUMBERS)
+NUMBERED = st.lists(st.integers(1, 3), max_size=2, unique=True).map(sorted).map(tuple)
+SNAPSHOTS = NUMBERED.map(lambda numbers: tuple(Snapshot(number, f"s{number}", 1) for number in numbers))
+WANTED = st.builds(
+    a_machine,
+    power=POWER,
+    adopted=st.booleans(),
+    data_disks=DISKS,
+    floating=FLOATING,
+    snapshots=SNAPSHOTS,
+    restored=st.none() | st.integers(1, 3),
+    **NUMBERS,
+)
 OBSERVED = st.builds(
     Machine,
     id=st.just(UUID(int=1)),
@@ -30,6 +41,7 @@ OBSERVED = st.builds(
     adopted=st.booleans(),
     data_disks=DISKS,
     floating_address=ADDRESSES,
+    snapshot_numbers=NUMBERED,
     **NUMBERS,
 )
 

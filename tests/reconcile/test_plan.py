@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from controlplane.reconcile.plan import Step, plan
-from provisioners.contract import Floating, Machine, MachineSpec
+from provisioners.contract import Floating, Machine, MachineSpec, Snapshot
 from tests.drivers.makers import a_machine
 
 ON = a_machine(boots=3, builds=2)
 OFF = replace(ON, power="off")
 FLOATING = replace(ON, floating=Floating("172.31.99.7", "ext"))
+KEPT = replace(ON, snapshots=(Snapshot(1, "kept", 20),), shots=1)
 
 
 def found(**changes: Any) -> Machine:
@@ -52,6 +53,23 @@ TABLE: dict[str, tuple[MachineSpec | None, Machine | None, tuple[Step, ...]]] = 
     ),
     "one that cannot be led keeps nothing from being stopped": (
         replace(FLOATING, power="off"), found(), ("stop", "float"),
+    ),
+    # --- snapshots
+    "a snapshot that is there": (KEPT, found(snapshot_numbers=(1,)), ()),
+    "one that is to be taken": (KEPT, found(), ("snapshot",)),
+    "one that nobody wants any more": (ON, found(snapshot_numbers=(1,)), ("snapshot",)),
+    "one is taken before a rebuild replaces what it is to keep": (
+        KEPT, found(builds=1), ("stop", "snapshot", "rebuild", "start"),
+    ),
+    "a restore from one that is there": (replace(KEPT, restored=1), found(builds=1, snapshot_numbers=(1,)), (
+        "stop", "rebuild", "start",
+    )),
+    "a restore from one that is gone takes nothing away": (
+        replace(ON, restored=1), found(builds=1), ("lack",),
+    ),
+    "and lets it be started": (replace(ON, restored=1), found(builds=1, power="off"), ("start", "lack")),
+    "one that cannot be taken keeps nothing else from being done": (
+        replace(KEPT, power="off"), found(vcpu=9), ("stop", "resize", "snapshot"),
     ),
     # --- power
     "on, and it is off": (ON, found(power="off"), ("start",)),
