@@ -22,6 +22,7 @@ from provisioners import openstack_matching as matching
 from provisioners import openstack_ports as ports
 from provisioners import openstack_reimaging as reimaging
 from provisioners import openstack_servers as servers
+from provisioners import openstack_snapshots as snapshots
 from provisioners import openstack_tenants as tenants
 from provisioners import openstack_unlinking as unlinking
 from provisioners import openstack_volumes as volumes
@@ -161,6 +162,9 @@ class OpenStackDriver:
     def set_floating(self, spec: MachineSpec) -> None:
         floating.change(self.link, self._catalogue, spec, self._ready(spec))
 
+    def set_snapshots(self, spec: MachineSpec) -> None:
+        snapshots.change(self.link, spec, self._ready(spec))
+
     def delete(self, machine: UUID) -> tuple[str, ...]:
         server = self._find(machine)
         if server is not None:
@@ -171,10 +175,14 @@ class OpenStackDriver:
                 self.link.tell("compute", "DELETE", f"/servers/{server['id']}")
             raise Underway("Nova is deleting it")
         left = ports.of(self.link, [machine])
-        self._delete_volumes(machine, {port["project_id"] for port in left})
-        if not left:
+        projects = {port["project_id"] for port in left}
+        self._delete_volumes(machine, projects)
+        # After the server, whose disk a store may still have as a clone of one; and before the ports, by which it is
+        # seen that something is left.
+        kept = snapshots.remove(self.link, machine, projects)
+        if not left and not kept:
             raise Missing(f"no machine {machine}")
-        for project in sorted({port["project_id"] for port in left}):
+        for project in sorted(projects):
             floating.remove(self.link, machine, project)
         ports.delete(self.link, left)
         return ()
@@ -269,13 +277,14 @@ class OpenStackDriver:
             self._catalogue.must_have_volumes()
         project = self._catalogue.project(spec.department)
         flavor = self._catalogue.flavor(*servers.flavor_of(spec, booted))
-        image = None if booted else self._catalogue.image(spec)
+        image = None if booted else snapshots.source(self.link, self._catalogue, spec, project)
         made = ports.ensure(self.link, self._catalogue, spec, project)
         if spec.floating or spec.generation > 1:
             # At the first generation none can have been taken away again.
             floating.ensure(self.link, self._catalogue, spec, project, dict(enumerate(made)))
         disks = volumes.ensure(self.link, self._catalogue, spec, project)
         body = servers.created(spec, flavor, image, made, disks)
+        body["metadata"] |= snapshots.noted_for(spec)
         if self._settings.availability_zone:
             body["availability_zone"] = self._settings.availability_zone
         if self._settings.config_drive:
@@ -341,8 +350,9 @@ class OpenStackDriver:
         # What is written down here takes the place of all that was.
         label = _label(server)
         noted = servers.noted(label.floating) if label.floating else {}
+        noted |= {f"{servers.PREFIX}snapshot": label.snapshot} if label.snapshot else {}
         how = {
-            "imageRef": self._catalogue.image(spec),
+            "imageRef": snapshots.source(self.link, self._catalogue, spec, server["tenant_id"]),
             "metadata": servers.metadata(spec, boots=label.boots) | noted,
         }
         if servers.boots_from_volume(server):
@@ -396,7 +406,9 @@ def connect(connection: Mapping[str, Any], state_dir: Path) -> OpenStackDriver:
 
 
 def _label(server: Server) -> servers.Label:
-    return servers.label_of(server) or servers.Label(server["name"], "", "", 0, "", 0, 0, adopted=False, floating="")
+    return servers.label_of(server) or servers.Label(
+        server["name"], "", "", 0, "", 0, 0, adopted=False, floating="", snapshot=""
+    )
 
 
 def _must_not_be_adopted(spec: MachineSpec) -> None:

@@ -2,17 +2,19 @@
 addresses that lead to them, and what is left where a server is gone or never came.
 
 Nothing is asked machine by machine. Cinder is asked about servers that have volumes, and about machines of which there
-is neither server nor port; Neutron about floating addresses of servers that say that they have one.
+is neither server nor port; Neutron about floating addresses of servers that say that they have one; Glance about
+snapshots of those that say so, and about all that there are for the whole region.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from provisioners import openstack_floating as floating
 from provisioners import openstack_ports as ports
 from provisioners import openstack_servers as servers
+from provisioners import openstack_snapshots as snapshots
 from provisioners import openstack_tenants as tenants
 from provisioners import openstack_volumes as volumes
 from provisioners.contract import Machine, Unreachable
@@ -31,8 +33,8 @@ def observe(link: Link, catalogue: Catalogue, ids: Collection[UUID]) -> dict[UUI
     """Return those of the machines that exist, whole or in part."""
     there = carrying(link, ids)
     attached = volumes.attached(link, catalogue, there)
-    leading = floating.on(link, there)
-    found = {servers.id_of(server): _machine(server, attached, leading) for server in there}
+    beside = _Beside(attached, floating.on(link, there), snapshots.on(link, there))
+    found = {servers.id_of(server): _machine(server, beside) for server in there}
     missing = set(ids) - found.keys()
     if not missing:
         return found
@@ -49,14 +51,16 @@ def discover(link: Link, catalogue: Catalogue, zone: str | None) -> list[Machine
     labelled = volumes.labelled(link) if catalogue.has_volumes() else []
     here = [server for server in there if zone in {None, server["OS-EXT-AZ:availability_zone"]}]
     attached = volumes.attached(link, catalogue, here, labelled)
-    leading = floating.on(link, here)
+    images = snapshots.every(link)
+    beside = _Beside(attached, floating.on(link, here), snapshots.on(link, here, images))
     found = {}
     for server in here:
-        machine = _machine(server, attached, leading)
+        machine = _machine(server, beside)
         # Whose a machine is that nobody labelled, its project tells.
         found[machine.id] = replace(machine, department=machine.department or owners.get(server["tenant_id"]))
     elsewhere = {servers.id_of(server) for server in there}
-    for owner in (*map(ports.machine_of, ports.every(link)), *(volume.machine for volume in labelled)):
+    left = [*(volume.machine for volume in labelled), *(image.machine for image in images)]
+    for owner in (*map(ports.machine_of, ports.every(link)), *left):
         if owner and owner not in found.keys() | elsewhere:
             found[owner] = servers.remains_of(owner, "")
     return list(found.values())
@@ -87,17 +91,27 @@ def every(link: Link) -> list[Server]:
 
 def with_disks(link: Link, catalogue: Catalogue, server: Server) -> Machine:
     """Return a server as a machine, with the disks of it that are volumes."""
-    return _machine(server, volumes.attached(link, catalogue, [server]), {})
+    return _machine(server, _Beside(volumes.attached(link, catalogue, [server])))
 
 
-def _machine(server: Server, attached: Mapping[str, Volume], leading: Mapping[str, str]) -> Machine:
-    machine = servers.machine_of(server)
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What servers have that others keep: volumes by their id, floating addresses and snapshots by the server's."""
+
+    volumes: Mapping[str, Volume]
+    floating: Mapping[str, str] = field(default_factory=dict)
+    snapshots: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+def _machine(server: Server, beside: _Beside) -> Machine:
+    machine, attached = servers.machine_of(server), beside.volumes
     busy, first = machine.busy or volumes.moving(server, attached), volumes.first(server, attached)
     return replace(
         machine,
         disk_gib=first.size if first else machine.disk_gib,
         data_disks=volumes.on(server, attached),
-        floating_address=leading.get(server["id"]),
+        floating_address=beside.floating.get(server["id"]),
+        snapshot_numbers=beside.snapshots.get(server["id"], ()),
         busy=busy,
         complete=machine.complete and not volumes.spoilt(server, attached),
     )

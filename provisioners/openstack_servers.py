@@ -60,6 +60,7 @@ class Label:
     builds: int
     adopted: bool
     floating: str
+    snapshot: str
 
 
 def label_of(server: Server) -> Label | None:
@@ -75,6 +76,7 @@ def label_of(server: Server) -> Label | None:
         image=written.get("image", ""),
         adopted=written.get("adopted") == "yes",
         floating=written.get("floating", ""),
+        snapshot=written.get("snapshot", ""),
         **number,
     )
 
@@ -100,6 +102,12 @@ def noted(floating: str) -> dict[str, str]:
     """Return what is written down of a machine's floating address, or of none: it is noted before it is made and until
     it is removed, so that nobody need be asked about machines that have none."""
     return {f"{PREFIX}floating": floating}
+
+
+def noted_snapshot(number: int, generation: int) -> dict[str, str]:
+    """Return what is written down of the snapshot that is ordered, and when: it is noted before, and says from then on
+    that there may be some."""
+    return {f"{PREFIX}snapshot": f"{number} {generation}"}
 
 
 def reboot_after(boots: int, request: str) -> str:

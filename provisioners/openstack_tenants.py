@@ -104,13 +104,15 @@ def _limiting(catalogue: Catalogue) -> tuple[Service, ...]:
 
 
 def _must_be_empty(link: Link, catalogue: Catalogue, project: str, department: str, names: Iterable[str]) -> None:
-    """Raises Rejected where a project has a server, a volume, or what is one of `names` of Neutron's."""
+    """Raises Rejected where a project has a server, a volume, an image, or what is one of `names` of Neutron's."""
     left = {"servers": link.few("compute", "/servers", "servers", all_tenants="true", project_id=project, limit=1)}
     for name in names:
         left[name] = link.few("network", f"/{name}", name, project_id=project, limit=1)
     if catalogue.has_volumes():
         of_project = {"all_tenants": "true", "project_id": project, "limit": 1}
         left["volumes"] = link.few("block_storage", "/volumes", "volumes", **of_project)
+    images = link.few("image", "/images", "images", owner=project, limit=1)
+    left["images"] = [image for image in images if image.get("owner") == project]
     holding = [name for name, items in left.items() if items]
     if holding:
         raise Rejected("openstack.project_in_use", f"project {department} still has {', '.join(holding)}")

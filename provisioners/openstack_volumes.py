@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 from uuid import UUID
 
+from provisioners import openstack_snapshots as snapshots
 from provisioners.contract import MOST_DATA_DISKS, MachineSpec, Rejected, Underway, Unreachable
 from provisioners.openstack_catalogue import Catalogue
 from provisioners.openstack_link import Document, Link
@@ -249,17 +250,18 @@ def _make(link: Link, catalogue: Catalogue, wanted: _Wanted, number: int) -> Non
         "metadata": {**OURS, **label},
     }
     if number == FIRST:
-        body["imageRef"] = catalogue.image(spec)
+        body["imageRef"] = snapshots.source(link, catalogue, spec, wanted.project)
         body["metadata"][BUILDS] = str(spec.builds)
     if catalogue.volume_type:
         body["volume_type"] = catalogue.volume_type
     if link.tell("block_storage", "POST", "/volumes", {"volume": body}, wanted.project) is None:
-        _say_what_is_missing(catalogue, spec, body)
+        _say_what_is_missing(link, catalogue, wanted, body)
 
 
-def _say_what_is_missing(catalogue: Catalogue, spec: MachineSpec, body: Document) -> NoReturn:
+def _say_what_is_missing(link: Link, catalogue: Catalogue, wanted: _Wanted, body: Document) -> NoReturn:
     catalogue.forget()
-    if "imageRef" in body and catalogue.image(spec) != body["imageRef"]:
+    spec = wanted.spec
+    if "imageRef" in body and snapshots.source(link, catalogue, spec, wanted.project) != body["imageRef"]:
         raise Unreachable(f"the image of {spec.name} has just been replaced; looking again")
     raise Rejected("openstack.no_volume_type", f"the region has no volume type {catalogue.volume_type}")
 

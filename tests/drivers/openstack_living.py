@@ -12,12 +12,19 @@ import pytest
 from provisioners import openstack_driver
 from provisioners.contract import MachineSpec
 from provisioners.openstack_link import Document, Link, Service
-from tests.drivers.openstack_double import NOVAS, SERVERS, Answer, Double, Request, a_server, an_image
+from tests.drivers.openstack_double import NOVAS, PROJECT, SERVERS, Answer, Double, Request, a_server, an_image
 
 Moment = Literal["before", "after"]
 
 _OURS = f"{SERVERS}/{NOVAS}"
-_BUSY_WITH = {"os-stop": "powering-off", "os-start": "powering-on", "reboot": "rebooting", "rebuild": "rebuilding"}
+_IMAGES = "/image/v2/images"
+_BUSY_WITH = {
+    "os-stop": "powering-off",
+    "os-start": "powering-on",
+    "reboot": "rebooting",
+    "rebuild": "rebuilding",
+    "createImage": "image_uploading",
+}
 _LISTED = {"os-stop": "stop", "os-start": "start"}
 _BECOMES = {"os-stop": "SHUTOFF", "os-start": "ACTIVE"}
 _IN_THE_WAY = {"conflictingRequest": {"code": 409, "message": "Cannot do it while it is in another task_state"}}
@@ -37,7 +44,8 @@ class Death:
 
 
 class LivingRegion(Double):
-    """A region with one running server of `spec`. `actions` is what was done to it, the oldest first."""
+    """A region with one running server of `spec`. `actions` is what was done to it, the oldest first; `kept` are images
+    that were made of it, by id."""
 
     def __init__(self, spec: MachineSpec) -> None:
         super().__init__()
@@ -47,13 +55,15 @@ class LivingRegion(Double):
         """Orders that Nova is too busy for, once each."""
         self.fails: list[str] = []
         """Orders that it takes and that come to nothing, once each."""
-        self.answers("GET", "/image/v2/images", body={"images": [an_image("debian-12"), an_image("kylin-v10")]})
+        self.kept: dict[str, dict[str, Any]] = {}
+        self.answers("GET", _IMAGES, body={"images": [an_image("debian-12"), an_image("kylin-v10")]})
 
     def settle(self) -> None:
         """Let Nova be done with what it works on."""
         done = self.actions[-1]
         order = next(name for name in _BUSY_WITH if _LISTED.get(name, name) == done["action"])
         self.server["OS-EXT-STS:task_state"] = None
+        self.kept = {id_: image | {"status": "active"} for id_, image in self.kept.items()}
         if order in self.fails:
             self.fails.remove(order)
             done["message"] = "Error"
@@ -67,6 +77,10 @@ class LivingRegion(Double):
         return sum(one["action"] == action for one in self.actions)
 
     def reply(self, request: Request) -> Answer:
+        if request.path.startswith(f"{_IMAGES}/") or "steppe" in request.query:
+            self.requests.append(request)
+            self.kept.pop(request.path.removeprefix(f"{_IMAGES}/"), None)
+            return Answer(200, {"images": list(self.kept.values())})
         if not request.path.startswith(SERVERS):
             return super().reply(request)
         self.requests.append(request)
@@ -103,10 +117,17 @@ class LivingRegion(Double):
             self.refuses = [one for one in self.refuses if one != order]
             return Answer(409, _IN_THE_WAY)
         self.server["OS-EXT-STS:task_state"] = _BUSY_WITH[order]
-        self.server["metadata"] = how.get("metadata", self.server["metadata"])
         number = len(self.actions)
+        if order == "createImage":
+            self._begin_image(f"image-{number}", how["name"], how["metadata"])
+        else:
+            self.server["metadata"] = how.get("metadata", self.server["metadata"])
         self.actions.append({"action": _LISTED.get(order, order), "request_id": f"req-{number}", "message": None})
         return Answer(202)
+
+    def _begin_image(self, id_: str, name: str, properties: dict[str, str]) -> None:
+        of_us = {"owner": PROJECT, "created_at": "2026-11-27T00:00:00Z", **properties}
+        self.kept[id_] = an_image(name, id=id_, status="queued", **of_us)
 
 
 def mortal(monkeypatch: pytest.MonkeyPatch, death: Death) -> None:

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from controlplane.reconcile.plan import plan
 from controlplane.reconcile.steps import apply
-from provisioners.contract import Machine, MachineSpec, Rejected, Underway, Unreachable
+from provisioners.contract import Machine, MachineSpec, Rejected, Snapshot, Underway, Unreachable
 from provisioners.openstack_driver import connect
 from tests.drivers.makers import a_machine
 from tests.drivers.openstack_building import BuildingRegion
@@ -26,6 +26,7 @@ WANTED = {
     "reboot": replace(BUILT, generation=5, boots=1),
     "rebuild": replace(BUILT, generation=5, builds=1, image="kylin-v10"),
 }
+KEPT = replace(BUILT, generation=5, snapshots=(Snapshot(1, "kept", 20),), shots=1)
 BOOTED = a_machine(id=uuid7(), data_disks=(5,))
 _MOST_LOOKS = 30
 
@@ -122,6 +123,27 @@ def test_a_rebuild_that_failed_is_ordered_again_once_and_then_a_fault(region: Li
     with pytest.raises(Rejected):
         carried_out(region, replace(WANTED["rebuild"], generation=6, builds=2))
     assert (region.done("rebuild"), region.done("reboot")) == (4, 0)
+
+
+# --- snapshots
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("verb", ["take", "drop"])
+def test_a_worker_that_dies_at_any_call_leaves_one_snapshot_that_was_taken_once_or_none(
+    monkeypatch: pytest.MonkeyPatch, verb: str, moment: Moment
+) -> None:
+    wanted = KEPT if verb == "take" else replace(KEPT, generation=6, snapshots=())
+    for call in count(1):
+        with lasting(LivingRegion(BUILT)) as region:
+            if verb == "drop":
+                carried_out(region, KEPT)
+            if not dies(monkeypatch, Death(call, moment), partial(carried_out, region, wanted)):
+                break
+            found = carried_out(region, wanted)
+            assert (found.snapshot_numbers, region.done("createImage")) == (wanted.snapshot_numbers, 1)
+            assert len(region.kept) == len(wanted.snapshots), f"{moment} call {call}"
+    assert call > 4, "no call at which somebody died"
 
 
 # --- machines that boot from volumes
