@@ -123,6 +123,7 @@ def vm(v: Record, *, with_pool: bool) -> dict[str, Any]:
         "size": size,
         "addresses": [{"subnet": code, "address": address} for code, address in held],
         "floating_address": _floating(v.wanted, floating),
+        "snapshots": snapshots(v.wanted),
         **standing(v),
         "underway_since": stamp(v.underway_since),
         **({"pool": v.pool.code} if with_pool else {}),
@@ -140,6 +141,17 @@ def _floating(wanted: Mapping[str, Any], codes: Mapping[str, str]) -> dict[str, 
     address = (wanted.get("floating") or {}).get("address", "")
     # One that has just gone may have given it back between the reading of the one and of the other.
     return {"subnet": codes[address], "address": address} if address in codes else None
+
+
+def snapshots(wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The snapshots of a VM, the oldest first. A record that is older than snapshots says nothing of them."""
+    return [
+        {
+            **{name: kept[name] for name in ("name", "gib", "taken")},
+            "restored": kept["number"] == wanted.get("restored"),
+        }
+        for kept in wanted.get("snapshots", [])
+    ]
 
 
 def standing(r: Record) -> dict[str, Any]:
@@ -204,6 +216,7 @@ def allocated(submitted: Record, made: Record, *, with_pool: bool) -> dict[str, 
         "size": size,
         "addresses": [{"subnet": code, "address": address} for address, code in codes if address != floating],
         "floating_address": _floating(wanted, dict(codes)) if floating else None,
+        "snapshots": [],
         "generation": wanted["generation"],
         "observed_generation": 0,
         "request": str(submitted.id),

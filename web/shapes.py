@@ -60,6 +60,15 @@ class Waiting(BaseModel):
     next_try_at: AwareDatetime
 
 
+class Snapshot(BaseModel):
+    """What is kept of a VM's disk under a name."""
+
+    name: str
+    gib: int = Field(description="what it counts as: the size of the disk that it is of")
+    taken: AwareDatetime | None = Field(description="when it was first seen to be there; null until then")
+    restored: bool = Field(description="whether the disk was made from it last")
+
+
 class Vm(Answer):
     """A VM: the ask as it was sent, and what Steppe worked out."""
 
@@ -77,6 +86,7 @@ class Vm(Answer):
     size: Size
     addresses: list[Address] = Field(description="those on its network cards")
     floating_address: Address | None = Field(description="by which others reach it from outside its network")
+    snapshots: list[Snapshot] = Field(description="of its disk, in the order in which they were asked for")
     generation: int = Field(description="raised by every change that is wanted")
     observed_generation: int | None = Field(description="the one that was last found made")
     request: UUID

@@ -98,6 +98,9 @@ def verb_word(verb: str) -> str:
         "rebuild": _("Rebuild"),
         "float": _("Give a floating address"),
         "unfloat": _("Take the floating address away"),
+        "snapshot": _("Take a snapshot"),
+        "restore": _("Restore"),
+        "drop_snapshot": _("Delete a snapshot"),
         "retry": _("Try again"),
         "delete": _("Delete"),
         "console": _("Console"),
@@ -120,7 +123,7 @@ def action_word(action: str) -> str:
     words |= {"console": _("Console opened"), "console_ended": _("Console closed")}
     words |= _of_leases()
     orders = ("start", "stop", "reboot", "resize", "rebuild", "float", "unfloat", "retry")
-    words |= {verb: verb_word(verb) for verb in orders}
+    words |= {verb: verb_word(verb) for verb in (*orders, "snapshot", "restore", "drop_snapshot")}
     of_tenants = {"create": _("Registered"), "update": _("Changed"), "delete": _("Closed")}
     of_tenants |= {"set_quota": _("Limits set")}
     known = {"vm": words, "department": of_tenants, "system": of_tenants}
@@ -206,6 +209,7 @@ def drift_field(field: str) -> str:
         "disk_gib": _("Disk, GiB"),
         "data_disks": _("Data disks, GiB"),
         "floating_address": _("Floating address"),
+        "snapshot_numbers": _("Snapshots"),
         "boots": _("Reboots"),
         "builds": _("Rebuilds"),
         "adopted": _("Adopted"),
@@ -259,6 +263,7 @@ def in_words(values: Mapping[str, Any]) -> dict[str, Any]:
         "system": _("business system"),
         "image": _("image"),
         "subnet": _("subnet"),
+        "snapshot": _("snapshot"),
         "pool": _("pool"),
         "vm": _("virtual machine"),
         "vpn_account": _("VPN account"),

@@ -105,7 +105,7 @@ def _verb(name: str, description: str, *options: Any) -> None:
         body = _given(values)
         with opened() as installation:
             with transaction(installation.sessions) as session:
-                resources.act(session, operator(), resources.Order(KIND, vm_id, name, body))
+                resources.act(session, operator(), resources.Order(KIND, vm_id, name.replace("-", "_"), body))
             if wait:
                 until_settled(installation.sessions, [vm_id])
             with transaction(installation.sessions) as session:
@@ -132,6 +132,14 @@ _verb(
     click.option("--subnet", required=True, help="A subnet of floating addresses, by code."),
 )
 _verb("unfloat", "Take its floating address away.")
+_verb(
+    "snapshot",
+    "Keep what is on its disk under a name; data disks are not in it.",
+    click.option("--name", required=True, help="Unique among its snapshots."),
+)
+_OF_SNAPSHOT = click.option("--snapshot", required=True, help="Name of the snapshot.")
+_verb("restore", "Put its disk back to what a snapshot holds; what is on the disk is lost.", _OF_SNAPSHOT)
+_verb("drop-snapshot", "Delete one of its snapshots.", _OF_SNAPSHOT)
 _verb(
     "resize",
     "Give it another size; it is restarted for it.",
@@ -179,6 +187,7 @@ def _row(v: Any) -> dict[str, Any]:
         "image": v.wanted["image"],
         "addresses": [str(c.address) for c in v.claims if not c.subnet.floating],
         "floating_address": (v.wanted.get("floating") or {}).get("address"),
+        "snapshots": [snapshot["name"] for snapshot in v.wanted.get("snapshots", [])],
         "pool": v.pool.code,
         "fault": v.fault_detail,
         "waiting": v.waiting_reason,

@@ -49,7 +49,7 @@ class Place:
     def path(self, rule: Rule, verb: str = "") -> str:
         """Return an address of this rule at which there is something."""
         values = {"verb": verb, "filename": _FILES.get(rule.endpoint, ""), "ref": self.refs.get(_noun(rule), "")}
-        values["token"] = "no-link"
+        values |= {"token": "no-link", "name": "no-snapshot"}
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found[1]], rule.rule)
 
 

@@ -131,6 +131,9 @@ _MACHINES = (
     Route("vms.resize", ("resource.change",), owned=True, sent={"flavor": "small"}),
     Route("vms.float_", ("resource.change",), owned=True, sent={"subnet": "business"}, says=frozenset({422})),
     *_all("vms.unfloat", needs="resource.change", owned=True, says=frozenset({409})),
+    Route("vms.snapshot", ("resource.change",), owned=True, sent={"name": "x"}, says=frozenset({409})),
+    Route("vms.restore", ("resource.change",), owned=True, sent={"snapshot": "x"}, says=frozenset({404, 409})),
+    *_all("vms.drop_snapshot", needs="resource.change", owned=True, says=frozenset({404, 409})),
     *_all("vms.rebuild", "vms.console", needs="resource.change", owned=True),
     *_all("vms.delete", needs="resource.delete", owned=True),
     *_all("vms.act_many", needs=("resource.operate", "resource.read"), owned=True, verb="stop", elsewhere=422),
@@ -353,6 +356,9 @@ _CONSOLE = (
         *("console.vm_resize", "console.vm_rebuild", "console.vm_float"),
         needs=("resource.change", "catalogue.read"),
         owned=True,
+    ),
+    *_all(
+        "console.vm_snapshots", "console.vm_restore", "console.vm_drop_snapshot", needs="resource.change", owned=True
     ),
     *_all("console.vm_resize_impact", needs=("resource.change", "catalogue.read"), owned=True),
     *_all("console.vm_console", needs="resource.change", owned=True),

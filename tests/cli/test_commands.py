@@ -180,6 +180,22 @@ def test_a_vm_gets_and_loses_a_floating_address(steppe: Steppe, installation: In
     assert parsed(steppe("vm", "show", made["id"], "--json"))["floating_address"] == "172.31.99.1"
 
 
+def test_a_snapshot_of_a_vm_is_taken_gone_back_to_and_deleted(steppe: Steppe, installation: Installation) -> None:
+    made = parsed(steppe("vm", "create", "web-01", *VM, "--json"))["id"]
+    orders = (
+        ("snapshot", "--name", "before-upgrade"),
+        ("restore", "--snapshot", "before-upgrade"),
+        ("rebuild",),
+        ("drop-snapshot", "--snapshot", "before-upgrade"),
+    )
+    kept = []
+    for verb, *words in orders:
+        reconcile(installation.sessions, installation.drivers(), made)
+        assert done(steppe("vm", verb, made, *words)).strip() == "changing"
+        kept.append(parsed(steppe("vm", "show", made, "--json"))["snapshots"])
+    assert kept == [["before-upgrade"]] * 3 + [[]]
+
+
 def test_a_vm_is_asked_for_listed_shown_and_deleted(steppe: Steppe, installation: Installation) -> None:
     made = parsed(steppe("vm", "create", "web-01", *VM, "--json"))
     assert (made["name"], made["state"], made["department"], made["addresses"]) == (

@@ -9,8 +9,8 @@ from tests.factories import vm
 from tests.web.visitors import Page, Visitors
 
 BUTTONS = {
-    "en": ["Start", "Stop", "Reboot", "Try again", "Resize", "Rebuild", "Delete"],
-    "zh": ["开机", "关机", "重启", "重试", "变更规格", "重装", "删除"],
+    "en": ["Start", "Stop", "Reboot", "Try again", "Resize", "Snapshots", "Rebuild", "Delete"],
+    "zh": ["开机", "关机", "重启", "重试", "变更规格", "快照", "重装", "删除"],
 }
 
 
@@ -156,7 +156,7 @@ def test_buttons_that_are_impossible_now_are_disabled_and_say_why(
     words, reasons = told(browser.get(f"/vms/{ident}"))
     assert words == BUTTONS[language]
     reason = {"en": "Not possible while it is: Building", "zh": "当前状态不允许此操作：创建中"}[language]
-    assert reasons == [reason] * 6, "only deleting is possible"
+    assert reasons == [reason] * 6, "only deleting is possible, and looking at snapshots"
     http.work(ident)
     words, reasons = told(browser.get(f"/vms/{ident}"))
     assert words[1:] == BUTTONS[language] and len(reasons) == 2, "neither start nor retry"

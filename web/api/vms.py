@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from flask import Response, request, url_for
+from pydantic import BaseModel
 
 from controlplane import lookups
 from controlplane.policy import allows
@@ -17,12 +18,15 @@ from web.schemas import (
     BulkPath,
     IdPath,
     IdsBody,
+    SnapshotPath,
     VmBody,
     VmFloat,
+    VmOfSnapshot,
     VmQuery,
     VmRebuild,
     VmsBody,
     VmSize,
+    VmSnapshot,
     VmSpec,
     WriteQuery,
 )
@@ -127,6 +131,24 @@ def unfloat(path: IdPath, query: WriteQuery) -> Response:
     return _act(path, "unfloat")
 
 
+@api.post("/<ref>/snapshots", responses={202: Vm})
+def snapshot(path: IdPath, body: VmSnapshot, query: WriteQuery) -> Response:
+    """Keep what is on its disk under a name; data disks are not in it"""
+    return _act(path, "snapshot", body)
+
+
+@api.delete("/<ref>/snapshots/<name>", responses={202: Vm})
+def drop_snapshot(path: SnapshotPath, query: WriteQuery) -> Response:
+    """Delete one of its snapshots; its quota is free once it is confirmed gone"""
+    return _act(path, "drop_snapshot", VmOfSnapshot(snapshot=path.name))
+
+
+@api.post("/<ref>/restore", responses={202: Vm})
+def restore(path: IdPath, body: VmOfSnapshot, query: WriteQuery) -> Response:
+    """Put its disk back to what a snapshot holds; what is on the disk is lost, data disks keep theirs"""
+    return _act(path, "restore", body)
+
+
 @api.put("/<ref>/lease", responses={202: Vm})
 def set_lease(path: IdPath, body: LeaseBody, query: WriteQuery) -> Response:
     """Set when it is to be given back, and when what it is for ends; what the end of its lease did is undone"""
@@ -176,7 +198,7 @@ def _submit(department: str | None, specs: list[VmSpec]) -> requests.Submitted:
     return requests.submit(session(), actor(), requests.Ask(KIND, own_department(department), specs))
 
 
-def _act(path: IdPath, verb: str, body: VmSize | VmRebuild | VmFloat | None = None) -> Response:
+def _act(path: IdPath, verb: str, body: BaseModel | None = None) -> Response:
     order = resources.Order(KIND, path.ref, verb, body, version())
     return _answer(resources.act(session(), actor(), order), 202)
 

@@ -45,6 +45,7 @@ from web.console import (
     users,
     vm,
     vm_new,
+    vm_snapshots,
     vms,
     vpn_account,
     vpn_account_new,
@@ -72,6 +73,7 @@ for module in (
     choosing,
     vms,
     vm_new,
+    vm_snapshots,
     leases,
     lease_policy,
     lease_orders,
@@ -222,7 +224,7 @@ _ASKING = {"console.vm_new", "console.vm_ask"}
 _PAGES_OF = {
     "console.register": {"console.register", "console.register_settings"},
     "console.vms": {"console.vms", "console.vm", "console.vms_bulk", "console.vm_delete"}
-    | {"console.vm_resize", "console.vm_rebuild", "console.vm_float"},
+    | {"console.vm_resize", "console.vm_rebuild", "console.vm_float", "console.vm_snapshots"},
     "console.vm_new": _ASKING,
     "console.vpn_accounts": {
         f"console.vpn_{page}"

@@ -26,7 +26,7 @@ from web.words import action_word, class_word, exact_scale, state_word, verb_wor
 
 PLAIN_VERBS = {"start": "player-play", "stop": "player-stop", "reboot": "refresh", "retry": "rotate-clockwise"}
 _UNFLOAT = {"unfloat": "world"}
-FORM_VERBS = {"resize": "adjustments", "rebuild": "history", "float": "world", "delete": "trash"}
+FORM_VERBS = {"resize": "adjustments", "snapshot": "camera", "rebuild": "history", "float": "world", "delete": "trash"}
 """What has a page of its own before it is done."""
 SOON, LATER = 2, 15
 """Seconds between two looks at a machine: in transition, and settled."""
@@ -81,7 +81,7 @@ def act(ref: UUID, verb: str) -> Redirect:
         lookups.resource_for(session(), actor(), KIND, ref)
         raise NotFound(noun="action", name=verb)
     vm = resources.act(session(), actor(), resources.Order(KIND, ref, verb))
-    return _ordered(verb, vm)
+    return ordered(verb, vm)
 
 
 def resize(ref: UUID) -> str | Redirect | Response:
@@ -102,7 +102,7 @@ def resize(ref: UUID) -> str | Redirect | Response:
         vm = lookups.resource_for(session(), actor(), KIND, ref)
         page = _resize_page(vm, request.form, {}, impact.Impact(refused=impact.refused(refusal)))
         return make_response(page, refusal.status)
-    return _ordered("resize", changed)
+    return ordered("resize", changed)
 
 
 def resize_impact(ref: UUID) -> str:
@@ -128,7 +128,7 @@ def rebuild(ref: UUID) -> str | Redirect | Response:
         )
         return make_response(page, 422 if wrong else 200)
     body = {"image": request.form.get("image") or vm.wanted["image"]}
-    return _ordered("rebuild", resources.act(session(), actor(), resources.Order(KIND, ref, "rebuild", body)))
+    return ordered("rebuild", resources.act(session(), actor(), resources.Order(KIND, ref, "rebuild", body)))
 
 
 def float_(ref: UUID) -> str | Redirect | Response:
@@ -138,7 +138,7 @@ def float_(ref: UUID) -> str | Redirect | Response:
         return _float_page(vm, {})
     body = {"subnet": request.form.get("subnet", "")}
     try:
-        return _ordered("float", resources.act(session(), actor(), resources.Order(KIND, ref, "float", body)))
+        return ordered("float", resources.act(session(), actor(), resources.Order(KIND, ref, "float", body)))
     except Refusal as refusal:
         session().rollback()
         vm = lookups.resource_for(session(), actor(), KIND, ref)
@@ -150,7 +150,8 @@ def _float_page(vm: Any, problems: dict[str, str]) -> str:
     return render_template("vm_float.html", vm=vm, floating=floating, form=request.form, problems=problems)
 
 
-def _ordered(verb: str, vm: Any) -> Redirect:
+def ordered(verb: str, vm: Any) -> Redirect:
+    """Say that something was ordered for a VM, on its page."""
     flash(_("%(verb)s of %(name)s was ordered.", verb=verb_word(verb), name=vm.name), "good")
     return redirect(url_for("console.vm", ref=vm.id))
 
@@ -174,31 +175,39 @@ def _resize_impact(vm: Any, body: Any) -> impact.Impact:
     return impact.of_changing(vm, lambda tried: resources.act(tried, actor(), order))
 
 
-def _verbs(vm: Any) -> list[dict[str, Any]]:
-    """Return the buttons of a VM; those that are impossible now say why."""
-    obstacles = resources.obstacles(vm)
-    reasons = {
+def reasons(vm: Any) -> dict[str, str]:
+    """Return every verb that suits a VM with why it is impossible now, as a person is told; nothing where it is not."""
+    words = {
         "": "",
         "state": _("Not possible while it is: %(state)s", state=state_word(vm.state)),
         "hold": _("Not possible: it is on legal hold"),
         "quarantine": _("Not possible in quarantine: ask for more time first"),
     }
+    return {verb: words[obstacle] for verb, obstacle in resources.obstacles(vm).items()}
+
+
+def _verbs(vm: Any) -> list[dict[str, Any]]:
+    """Return the buttons of a VM; those that are impossible now say why."""
+    # The page of snapshots says itself what is possible.
+    impossible = reasons(vm)
+    impossible |= {"snapshot": ""} if impossible.keys() & {"snapshot", "restore"} else {}
     links = {
         "resize": url_for("console.vm_resize", ref=vm.id),
         "rebuild": url_for("console.vm_rebuild", ref=vm.id),
+        "snapshot": url_for("console.vm_snapshots", ref=vm.id),
         "float": url_for("console.vm_float", ref=vm.id),
         "delete": url_for("console.vm_delete", ref=vm.id),
     }
     return [
         {
             "verb": verb,
-            "label": verb_word(verb),
+            "label": _("Snapshots") if verb == "snapshot" else verb_word(verb),
             "icon": icon,
-            "reason": reasons[obstacles[verb]],
+            "reason": impossible[verb],
             "link": links.get(verb),
         }
         for verb, icon in {**PLAIN_VERBS, **_UNFLOAT, **FORM_VERBS}.items()
-        if verb in obstacles and allows(actor(), resources.action_for(verb)) and (verb != "float" or _some_float())
+        if verb in impossible and allows(actor(), resources.action_for(verb)) and (verb != "float" or _some_float())
     ]
 
 
