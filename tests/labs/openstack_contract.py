@@ -9,7 +9,8 @@ from tests.labs.openstack_story import Lab
 
 _SECONDS = 3600
 _PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore", "-k", "openstack")
-_SUITE = ("tests/drivers/test_contract.py", "tests/drivers/test_data_disks.py", "tests/drivers/test_adoption.py")
+_OF = ("contract", "data_disks", "adoption", "snapshots")
+_SUITE = tuple(f"tests/drivers/test_{part}.py" for part in _OF)
 
 
 def the_contract_is_kept(lab: Lab) -> None:

@@ -62,11 +62,19 @@ def disk_used(steppe: Steppe) -> int:
 def guest_has(lab: Lab, seen: Cloud, server: Any, sizes: list[int]) -> None:
     """Wait until the guest, where it is a real one, has told on its serial line that it found disks of these sizes."""
     if lab.real:
-        wanted = f"GUEST-DISKS {' '.join(map(str, sizes))} GiB"
-        until(lambda: _last_told(seen, server) == wanted, f"the guest to tell: {wanted}", _BOOT_SECONDS)
+        guest_tells(seen, server, f"GUEST-DISKS {' '.join(map(str, sizes))} GiB")
 
 
-def _last_told(seen: Cloud, server: Any) -> str:
+def guest_tells(seen: Cloud, server: Any, wanted: str) -> None:
+    """Wait until what a guest tells on its serial line under the line's first word is this line."""
+    until(
+        lambda: _last_told(seen, server, wanted.split(maxsplit=1)[0]) == wanted,
+        f"the guest to tell: {wanted}",
+        _BOOT_SECONDS,
+    )
+
+
+def _last_told(seen: Cloud, server: Any, word: str) -> str:
     said = seen.region.compute.get_server_console_output(server)["output"] or ""
-    told = [line.strip() for line in said.splitlines() if line.startswith("GUEST-DISKS")]
+    told = [line.strip() for line in said.splitlines() if line.startswith(f"{word} ")]
     return told[-1] if told else ""

@@ -69,6 +69,11 @@ ip link set lo up
 memory=$(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
 echo "GUEST-BOOTED cpus=$(grep -c ^processor /proc/cpuinfo) memory=$memory" >/dev/console
 echo "GUEST-DISKS" $(for disk in /sys/block/vd*; do echo $(($(cat "$disk/size") / 2097152)); done) "GiB" >/dev/console
+# How often something has booted from the disk that is in it: what tells a disk from one that it was before.
+booted=$(dd if=/dev/vda bs=512 skip=2048 count=1 2>/dev/null | tr -dc 0-9)
+printf '%-512s' "$((${booted:-0} + 1))" | dd of=/dev/vda bs=512 seek=2048 conv=notrunc 2>/dev/null
+sync
+echo "GUEST-DISK-BOOTED ${booted:-0}" >/dev/console
 for link in /sys/class/net/e*; do
     name=${link##*/}
     ip link set "$name" up

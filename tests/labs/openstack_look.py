@@ -30,6 +30,10 @@ class Cloud:
         mine = [v for v in found if vm is None or v.metadata.get("steppe:id") == vm]
         return sorted(mine, key=lambda v: v.metadata.get("steppe:disk", ""))
 
+    def snapshots(self) -> list[Any]:
+        """Return all images that say that they are a snapshot of a VM."""
+        return [image for image in self.region.image.images() if (image.properties or {}).get("steppe") == "snapshot"]
+
     def used(self) -> dict[str, int]:
         """Return what Placement has allocated, by resource class."""
         total = dict.fromkeys(_CLASSES.values(), 0)

@@ -15,6 +15,7 @@ from tests.labs import openstack_networks as networks
 from tests.labs import openstack_quota as quota
 from tests.labs import openstack_race as race
 from tests.labs import openstack_smoke as smoke
+from tests.labs import openstack_snapshots as snapshots
 from tests.labs import openstack_vms as vms
 from tests.labs.openstack_story import Lab
 
@@ -24,6 +25,7 @@ IN_ORDER: tuple[Callable[[Lab], None], ...] = (
     vms.a_department_asks,
     disks.a_department_asks_for_data_disks,
     boot_volumes.a_department_boots_from_volumes,
+    snapshots.a_department_keeps_snapshots,
     networks.a_department_has_networks_of_its_own,
     floating.a_department_is_reached_from_outside,
     quota.a_quota_follows,
