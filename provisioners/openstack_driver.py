@@ -308,7 +308,10 @@ class OpenStackDriver:
         rebuilt, another is rebooted."""
         if server.get("OS-SRV-USG:launched_at") is None and not _label(server).adopted:
             if _label(server).generation >= spec.generation:
-                raise self._fault(server)
+                fault = self._fault(server)
+                passes = fault.code in servers.PASSING
+                if not (passes and ports.note_attempt(self.link, spec.id, spec.generation)):
+                    raise fault
             self.link.tell("compute", "DELETE", f"/servers/{server['id']}")
             raise Underway("Nova is deleting what was left of a failed build")
         if servers.tried(server) >= spec.generation:

@@ -12,7 +12,8 @@ from provisioners.contract import MachineSpec, Nic, Rejected, Unreachable
 from provisioners.openstack_catalogue import Catalogue
 from provisioners.openstack_link import Conflict, Document, Link
 
-_FIELDS = ("id", "name", "device_id", "project_id")
+_FIELDS = ("id", "name", "device_id", "project_id", "description")
+_AGAIN = "Steppe had it built once more at generation "
 _CARDS = 2
 _AT_ONCE = 40
 """Machines whose ports are asked for in one call: their names must fit into an address line."""
@@ -60,6 +61,17 @@ def every(link: Link) -> list[Document]:
 def ensure(link: Link, catalogue: Catalogue, spec: MachineSpec, project: str) -> list[str]:
     """Return the ids of a machine's ports, one a card; what is missing is made. Raises Rejected."""
     return [_port(link, catalogue, spec, project, card) for card in range(len(cards(spec.nics)))]
+
+
+def note_attempt(link: Link, machine: UUID, generation: int) -> bool:
+    """Note on a machine's ports, which outlive its server, that it is built once more at a generation; tell False where
+    that was so already, or where there is no port to note it on."""
+    noted, found = f"{_AGAIN}{generation}", of(link, [machine])
+    if not found or any(port.get("description") == noted for port in found):
+        return False
+    for port in found:
+        link.tell("network", "PUT", f"/ports/{port['id']}", {"port": {"description": noted}})
+    return True
 
 
 def delete(link: Link, ports: Iterable[Mapping[str, str]]) -> None:

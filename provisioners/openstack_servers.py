@@ -42,6 +42,10 @@ START_BY: Mapping[str, str] = {
 ACTIONS: Mapping[str, str] = {"os-start": "start", "os-stop": "stop"}
 """What Nova's list of what was done calls an order, where it is not as the order is called."""
 
+BUILD_FAILED, NETWORK_FAILED = "openstack.build_failed", "openstack.network_failed"
+PASSING = frozenset({BUILD_FAILED, NETWORK_FAILED})
+"""Faults of a build that are often over soon: of some part of the cloud that has just come back."""
+
 _ON = frozenset({"ACTIVE"})
 _BUSY = frozenset({"BUILD", "REBUILD", "RESIZE", "REVERT_RESIZE", "MIGRATING", "REBOOT", "HARD_REBOOT", "PASSWORD"})
 _PARTIAL = frozenset({"ERROR", "VERIFY_RESIZE", "UNKNOWN"})
@@ -252,10 +256,10 @@ def fault_by(words: str) -> Rejected:
 
 _FAULTS: Mapping[str, str] = {
     "No valid host": "openstack.no_valid_host",
-    "Exceeded maximum number of retries": "openstack.no_valid_host",
+    "Exceeded maximum number of retries": BUILD_FAILED,
     "quota": "openstack.over_quota",
     "Quota": "openstack.over_quota",
-    "Failed to allocate the network": "openstack.network_failed",
+    "Failed to allocate the network": NETWORK_FAILED,
     "Image ": "openstack.no_image",
 }
 

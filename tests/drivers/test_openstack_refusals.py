@@ -11,7 +11,7 @@ from provisioners.contract import Missing, Nic, Rejected, Underway, Unreachable
 from provisioners.openstack_driver import OpenStackDriver
 from provisioners.openstack_servers import TRIED
 from tests.drivers.makers import a_machine
-from tests.drivers.openstack_double import NETWORK, NOVAS, SERVERS, Double, a_server, an_image
+from tests.drivers.openstack_double import NETWORK, NOVAS, PROJECT, SERVERS, Double, a_server, an_image
 
 SPEC = a_machine(id=uuid7(), generation=4, nics=(Nic("52:54:00:00:00:07", "gov", "10.20.0.7", 24),))
 DETAIL, PORTS = f"{SERVERS}/detail", f"{NETWORK}/ports"
@@ -121,6 +121,27 @@ def test_a_build_that_failed_is_a_fault_in_novas_words_and_not_tried_again(
     region.answers("GET", OURS, body={"server": never_ran})
     refused(driver, "openstack.no_valid_host", "There are not enough hosts available")
     assert ordered(region) == []
+
+
+def test_a_build_that_failed_on_its_hosts_is_tried_once_more_unasked_and_then_a_fault(
+    region: Double, driver: OpenStackDriver
+) -> None:
+    said = {"message": "Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures"}
+    never_ran = failed(**{"OS-SRV-USG:launched_at": None}) | {"fault": said}
+    port = {"id": "its-port", "name": f"steppe-{SPEC.id}-0", "device_id": "", "project_id": PROJECT, "description": ""}
+    shows(region, never_ran)
+    region.answers("GET", OURS, body={"server": never_ran})
+    region.answers("GET", PORTS, body={"ports": [port]})
+    region.answers("PUT", f"{PORTS}/its-port", 200, {})
+    region.answers("DELETE", OURS, 204)
+    with pytest.raises(Underway, match="failed build"):
+        driver.create(SPEC)
+    assert ordered(region) == [f"PUT {PORTS}/its-port", f"DELETE {OURS}"]
+    region.answers("GET", PORTS, body={"ports": [port | region.asked("PUT", f"{PORTS}/its-port")[0].body["port"]]})
+    refused(driver, "openstack.build_failed", "Exhausted all hosts")
+    region.answers("GET", PORTS, body={"ports": []})
+    refused(driver, "openstack.build_failed", "Exhausted all hosts")
+    assert len(ordered(region)) == 2
 
 
 def test_a_build_that_failed_is_cleared_away_for_another_at_the_next_generation(

@@ -243,7 +243,7 @@ def test_user_data_that_nova_would_not_take_is_rejected_with_its_length() -> Non
     ("words", "code"),
     [
         ("No valid host was found. There are not enough hosts available.", "openstack.no_valid_host"),
-        ("Exceeded maximum number of retries. Exhausted all hosts", "openstack.no_valid_host"),
+        ("Exceeded maximum number of retries. Exhausted all hosts", "openstack.build_failed"),
         ("Quota exceeded for cores", "openstack.over_quota"),
         ("Failed to allocate the network(s), not rescheduling.", "openstack.network_failed"),
         ("Image 4f could not be found.", "openstack.no_image"),
