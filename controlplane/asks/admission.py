@@ -51,7 +51,7 @@ def admit_float(session: Session, actor: Actor, resource: Resource, body: Any) -
 def admit_snapshot(session: Session, actor: Actor, resource: Resource, body: Any) -> None:
     """Raise SnapshotNeedsApproval where growth by as much as a snapshot counts would have to be approved for its amount
     or cost, or what `changes.planned` raises. Rules on any change of size are about the machine, and not asked."""
-    rules = [rule for rule in _in_force(session) if {"amounts", "cost"} & rule["applies"].keys()]
+    rules = [rule for rule in _in_force(session) if rule["applies"].get("amounts") or rule["applies"].get("cost")]
     if rules:
         wanted = changes.planned(session, resource, "snapshot", body).demand
         [level] = _levels(session, [resource])

@@ -76,6 +76,7 @@ def test_more_than_the_department_may_have_is_over_its_quota(http: Callers, made
 def test_one_that_counts_more_than_somebody_may_have_unasked_is_refused(http: Callers, made: str) -> None:
     rules: tuple[tuple[dict[str, Any], int], ...] = (
         ({"do": ["resize"]}, 202),
+        ({"do": ["resize"], "amounts": {}}, 202),
         ({"do": ["resize"], "amounts": {"disk_gib": 51}}, 202),
         ({"do": ["resize"], "amounts": {"disk_gib": 50}}, 409),
     )
