@@ -196,7 +196,7 @@ def test_lists_of_several_pages_are_read_to_the_end(region: Double, driver: Open
         for body in bodies:
             region.answers("GET", path, body=body, times=1)
 
-    fields = "fields=id&fields=name&fields=device_id&fields=project_id"
+    fields = "fields=id&fields=name&fields=device_id&fields=project_id&fields=description"
     following = f"{region.url}/x?limit=500&all_tenants=true&marker=last&{fields}"
     ids = [uuid7() for _ in range(4)]
     made, again = (a_server(a_machine(id=id)) for id in ids[:2])
@@ -210,7 +210,7 @@ def test_lists_of_several_pages_are_read_to_the_end(region: Double, driver: Open
     for path in (DETAIL, f"{NETWORK}/ports", "/identity/v3/projects"):
         second = region.asked("GET", path)[1].query
         assert (second["marker"], second["limit"]) == (["last"], ["500"])
-    assert len(region.asked("GET", f"{NETWORK}/ports")[1].query["fields"]) == 4
+    assert len(region.asked("GET", f"{NETWORK}/ports")[1].query["fields"]) == 5
 
 
 def test_a_hundred_machines_are_asked_for_in_calls_that_fit_into_an_address_line(
