@@ -147,7 +147,7 @@ class Machine:
     machine): creating it again finishes it, deleting it clears them away. `adopted` is true once an adoption is
     written down on it. `busy`: the pool is still working on it, so nothing else that is said of it lasts. A data disk
     that was taken from before others has size 0. `floating_address` is one that Steppe gave it and that leads to it.
-    `snapshot_numbers` are those of its snapshots that are whole, in order."""
+    `snapshot_numbers` are those of its snapshots that are whole, in order, after a 0 where one came to nothing."""
 
     id: UUID
     name: str

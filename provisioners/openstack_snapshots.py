@@ -56,8 +56,8 @@ def every(link: Link, **those: str) -> list[Image]:
 
 
 def on(link: Link, there: Iterable[Server], known: Iterable[Image] | None = None) -> dict[str, tuple[int, ...]]:
-    """Return the numbers of the whole snapshots of servers, by Nova's id: of those servers that say that any was
-    ordered. It is one call for all of them, and none where none of them says so."""
+    """Return the numbers of the whole snapshots of servers, by Nova's id, with a 0 where one came to nothing: of those
+    servers that say that any was ordered. It is one call for all of them, and none where none of them says so."""
     noted = [server for server in there if _noted(server)]
     if not noted:
         return {}
@@ -66,8 +66,7 @@ def on(link: Link, there: Iterable[Server], known: Iterable[Image] | None = None
         known = every(link, **single)
     found: dict[tuple[UUID, str], set[int]] = {}
     for image in known:
-        if image.whole:
-            found.setdefault((image.machine, image.project), set()).add(image.number)
+        found.setdefault((image.machine, image.project), set()).add(image.number if image.whole else 0)
     by_server = {server["id"]: found.get((servers.id_of(server), server["tenant_id"]), ()) for server in noted}
     return {server: tuple(sorted(numbers)) for server, numbers in by_server.items()}
 

@@ -112,7 +112,7 @@ def test_what_is_being_made_is_waited_for(running: Double, driver: OpenStackDriv
     has(running, an_image_of(BUILT, status="saving"))
     says(running, "1 5", **{"OS-EXT-STS:task_state": "image_uploading"})
     found = driver.observe([BUILT.id])[BUILT.id]
-    assert (found.busy, found.snapshot_numbers) == (True, ())
+    assert (found.busy, found.snapshot_numbers) == (True, (0,))
     with pytest.raises(Underway):
         driver.set_snapshots(KEEPING)
     assert not ordered(running)
@@ -181,6 +181,16 @@ def test_an_image_that_nobody_finishes_is_a_fault_and_goes_before_the_next_try(
     with pytest.raises(Underway):
         driver.set_snapshots(replace(KEEPING, generation=6))
     assert [what for what, _ in ordered(running)] == [f"DELETE {IMAGES}/image-1", f"POST {METADATA}", f"POST {ACTION}"]
+
+
+def test_what_came_to_nothing_is_seen_and_goes_where_nobody_wants_it_any_more(
+    running: Double, driver: OpenStackDriver
+) -> None:
+    has(running, an_image_of(BUILT, status="queued"), an_image_of(BUILT, 2))
+    says(running, "2 5", done("createImage", "req-1"), CREATED)
+    assert driver.observe([BUILT.id])[BUILT.id].snapshot_numbers == (0, 2)
+    driver.set_snapshots(replace(KEEPING, snapshots=(replace(KEPT, number=2),), shots=2, generation=6))
+    assert [what for what, _ in ordered(running)] == [f"DELETE {IMAGES}/image-1"]
 
 
 def test_those_that_nobody_wants_go_and_so_does_the_second_of_one_number(
