@@ -31,7 +31,6 @@ class Recorded:
     data_disks: tuple[int, ...] = ()
     floating_address: str | None = None
     snapshot_numbers: tuple[int, ...] = ()
-    restored: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

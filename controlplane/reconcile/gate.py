@@ -165,26 +165,18 @@ class GatedCatalogue(GatedDriver):
         return self._gate.call(lambda: known.match_catalogue(images, flavors))
 
 
-class GatedFloating(GatedDriver):
-    """A driver that leads floating addresses to machines, behind its pool's gate."""
+class GatedNode(GatedDriver):
+    """A driver of machines that have floating addresses and snapshots, behind its pool's gate."""
 
     def set_floating(self, spec: MachineSpec) -> None:
         assert isinstance(self._driver, FloatingDriver)  # noqa: S101 - `gated` saw to it
         known = self._driver
         self._gate.call(lambda: known.set_floating(spec))
 
-
-class GatedSnapshots(GatedDriver):
-    """A driver that keeps snapshots of machines, behind its pool's gate."""
-
     def set_snapshots(self, spec: MachineSpec) -> None:
         assert isinstance(self._driver, SnapshotDriver)  # noqa: S101 - `gated` saw to it
         known = self._driver
         self._gate.call(lambda: known.set_snapshots(spec))
-
-
-class GatedNode(GatedFloating, GatedSnapshots):
-    """A driver of machines that have floating addresses and snapshots, behind its pool's gate."""
 
 
 class GatedCloud(GatedCatalogue, GatedNode):

@@ -2,15 +2,15 @@
 
 from typing import Literal
 
-from controlplane.reconcile.differences import ADOPTED, EXISTENCE, Shape, differences
-from provisioners.contract import Machine
+from controlplane.reconcile.differences import ADOPTED, EXISTENCE, differences
+from provisioners.contract import Machine, MachineSpec
 
 Step = Literal["create", "delete", "stop", "resize", "rebuild", "start", "reboot", "adopt", "float", "snapshot", "lack"]
 
 _SIZES = frozenset({"vcpu", "memory_mib", "disk_gib", "data_disks"})
 
 
-def plan(wanted: Shape | None, observed: Machine | None) -> tuple[Step, ...]:
+def plan(wanted: MachineSpec | None, observed: Machine | None) -> tuple[Step, ...]:
     """Return the steps in order. `wanted` None: it is to be gone; `observed` None: it is not there."""
     differing = differences(wanted, observed).keys()
     if EXISTENCE in differing:

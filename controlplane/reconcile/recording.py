@@ -69,7 +69,6 @@ def _recorded(resource: UUID, name: str, generation: int, state: str, wanted: Ma
         data_disks=tuple(wanted.get("data_disks", ())),
         floating_address=(wanted.get("floating") or {}).get("address"),
         snapshot_numbers=tuple(sorted(snapshot["number"] for snapshot in wanted.get("snapshots", ()))),
-        restored=wanted.get("restored"),
     )
 
 
